@@ -1,0 +1,2 @@
+//! Encryption schemas, and rewriting of commands by them.
+#![forbid(unsafe_code)]

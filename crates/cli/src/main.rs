@@ -1,0 +1,3 @@
+//! The `fieldveil` program.
+#![forbid(unsafe_code)]
+fn main() {}

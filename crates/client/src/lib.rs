@@ -1,0 +1,2 @@
+//! Client-side field level encryption for MongoDB-compatible databases, over the official driver.
+#![forbid(unsafe_code)]

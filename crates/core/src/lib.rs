@@ -1,0 +1,2 @@
+//! Key documents and cache, ciphertext formats, and the encryption state machines, without I/O.
+#![forbid(unsafe_code)]

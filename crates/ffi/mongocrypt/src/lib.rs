@@ -1,0 +1,1 @@
+//! Drop-in libmongocrypt: the C ABI over fieldveil-core.

@@ -1,0 +1,2 @@
+//! Requests to and replies from key management services, as bytes.
+#![forbid(unsafe_code)]

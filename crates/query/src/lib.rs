@@ -1,0 +1,2 @@
+//! MongoDB's query language parsed: filters, updates, expressions, pipelines; BSON comparison.
+#![forbid(unsafe_code)]

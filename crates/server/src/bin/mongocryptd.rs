@@ -1,0 +1,2 @@
+//! The query analysis daemon that MongoDB drivers spawn.
+fn main() {}

@@ -1,0 +1,2 @@
+//! MongoDB commands over the embedded store; and mongocryptd.
+#![forbid(unsafe_code)]

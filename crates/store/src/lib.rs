@@ -1,0 +1,2 @@
+//! The embedded document database: storage, indexes, evaluation.
+#![forbid(unsafe_code)]

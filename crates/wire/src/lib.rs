@@ -1,0 +1,2 @@
+//! MongoDB wire protocol framing and an async listener.
+#![forbid(unsafe_code)]

@@ -1,0 +1,3 @@
+//! Development commands.
+#![forbid(unsafe_code)]
+fn main() {}
