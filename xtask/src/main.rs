@@ -1,3 +1,32 @@
-//! Development commands.
+//! Development commands: `cargo xtask <command>`.
 #![forbid(unsafe_code)]
-fn main() {}
+
+mod interop;
+mod process;
+mod python;
+mod suite;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "Development commands of Fieldveil")]
+struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Everything that must pass before a change lands: formatting, clippy, Rust tests, interop.
+    Test(suite::Options),
+    /// Real clients, unmodified, against our programs and libraries.
+    Interop(interop::Options),
+}
+
+fn main() -> Result<()> {
+    match Args::parse().command {
+        Command::Test(options) => suite::run(&options),
+        Command::Interop(options) => interop::run(&options),
+    }
+}

@@ -1,0 +1,44 @@
+//! Running other programs, with what they were asked to do in the error when they fail.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+
+/// The root of the workspace, whatever directory the command was called from.
+pub(crate) fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().map_or_else(PathBuf::new, Path::to_path_buf)
+}
+
+/// The directory that holds built programs and libraries of `profile` (`debug` or `release`).
+pub(crate) fn built(profile: &str) -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR")
+        .map_or_else(|| root().join("target"), |dir| root().join(PathBuf::from(dir)))
+        .join(profile)
+}
+
+/// `cargo`, as the one that runs us.
+pub(crate) fn cargo<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(root()).args(args);
+    command
+}
+
+/// Whether `command` can be started and says that it succeeded; its output is dropped.
+pub(crate) fn succeeds(command: &mut Command) -> bool {
+    command.output().is_ok_and(|output| output.status.success())
+}
+
+/// Runs `command` to its end, under a heading that says what it is for and how long it took.
+pub(crate) fn step(title: &str, command: &mut Command) -> Result<()> {
+    println!("\n== {title}");
+    let begin = Instant::now();
+    let status = command.status().with_context(|| format!("cannot start {command:?}"))?;
+    if !status.success() {
+        bail!("{title} failed ({status}): {command:?}");
+    }
+    println!("== {title}: passed in {:.1} s", begin.elapsed().as_secs_f64());
+    Ok(())
+}
