@@ -1,0 +1,176 @@
+//! AEAD_AES_256_CBC_HMAC_SHA_512 of client-side field level encryption.
+//!
+//! With associated data `A`, its length in bits `AL` (64 bits, big-endian) and the padded
+//! plaintext `P ‖ n times n` (PKCS #7, 1 to 16 bytes), a ciphertext is
+//!
+//! | bytes | content |
+//! | --- | --- |
+//! | 16 | `IV` |
+//! | 16 · n | `S`: AES-256-CBC of the padded plaintext, key `[32..64)` |
+//! | 32 | `T`: first half of HMAC-SHA-512 over `A ‖ IV ‖ S ‖ AL`, key `[0..32)` |
+//!
+//! For the deterministic algorithm `IV` is the first 16 bytes of HMAC-SHA-512 over `A ‖ AL ‖ P`
+//! with the key `[64..96)`.
+//!
+//! Source: draft-mcgrew-aead-aes-cbc-hmac-sha2-05, from which this differs in the order of the
+//! keys and the length of the tag; MongoDB's "BSON Binary Encrypted" specification.
+
+use subtle::ConstantTimeEq;
+
+use crate::cipher::BLOCK;
+use crate::data_key::CsfleKeys;
+use crate::{CryptoError, DataKey};
+
+/// Bytes of an initialization vector.
+pub const IV_LEN: usize = 16;
+/// Bytes of an authentication tag.
+pub const TAG_LEN: usize = 32;
+/// The least length of a ciphertext: initialization vector, one block, tag.
+pub const MIN_CIPHERTEXT_LEN: usize = IV_LEN + BLOCK + TAG_LEN;
+
+/// The length of the ciphertext of `plaintext_len` bytes.
+pub const fn ciphertext_len(plaintext_len: usize) -> usize {
+    IV_LEN + plaintext_len + padding_len(plaintext_len) + TAG_LEN
+}
+
+impl DataKey {
+    /// Encrypts with the random algorithm and appends the ciphertext to `out`.
+    ///
+    /// `iv` must be fresh and random for every call.
+    ///
+    /// # Errors
+    /// [`CryptoError::PlaintextEmpty`]; `out` is then as it was.
+    pub fn encrypt_random(
+        &self,
+        iv: &[u8; IV_LEN],
+        aad: &[u8],
+        plaintext: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<(), CryptoError> {
+        if plaintext.is_empty() {
+            return Err(CryptoError::PlaintextEmpty);
+        }
+        seal(self.csfle(), iv, aad, plaintext, out);
+        Ok(())
+    }
+
+    /// Encrypts with the deterministic algorithm and appends the ciphertext to `out`.
+    ///
+    /// Equal `aad` and `plaintext` give equal ciphertext: that is what makes the value searchable,
+    /// and what it gives away.
+    ///
+    /// # Errors
+    /// [`CryptoError::PlaintextEmpty`]; `out` is then as it was.
+    pub fn encrypt_deterministic(
+        &self,
+        aad: &[u8],
+        plaintext: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<(), CryptoError> {
+        if plaintext.is_empty() {
+            return Err(CryptoError::PlaintextEmpty);
+        }
+        let keys = self.csfle();
+        let iv = prefix(keys.iv.0.mac([aad, &length_field(aad), plaintext]));
+        seal(keys, &iv, aad, plaintext, out);
+        Ok(())
+    }
+
+    /// Checks the tag of `ciphertext` and, only then, decrypts it; appends the plaintext to `out`.
+    ///
+    /// # Errors
+    /// [`CryptoError::CiphertextTooShort`] below [`MIN_CIPHERTEXT_LEN`],
+    /// [`CryptoError::Authentication`] if the tag differs. [`CryptoError::CiphertextNotBlocks`] and
+    /// [`CryptoError::Padding`] can only come from a faulty writer that has the key. `out` is then
+    /// as it was.
+    pub fn decrypt(
+        &self,
+        aad: &[u8],
+        ciphertext: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<(), CryptoError> {
+        let too_short = CryptoError::CiphertextTooShort { minimum: MIN_CIPHERTEXT_LEN };
+        if ciphertext.len() < MIN_CIPHERTEXT_LEN {
+            return Err(too_short);
+        }
+        let (body, tag) = ciphertext.split_last_chunk::<TAG_LEN>().ok_or(too_short)?;
+        let (iv, encrypted) = body.split_first_chunk::<IV_LEN>().ok_or(too_short)?;
+
+        let keys = self.csfle();
+        let expected: [u8; TAG_LEN] =
+            prefix(keys.mac.0.mac([aad, iv, encrypted, &length_field(aad)]));
+        if !bool::from(expected.ct_eq(tag)) {
+            return Err(CryptoError::Authentication);
+        }
+        if !encrypted.len().is_multiple_of(BLOCK) {
+            return Err(CryptoError::CiphertextNotBlocks);
+        }
+
+        let start = out.len();
+        out.extend_from_slice(encrypted);
+        let (_, plain) = out.split_at_mut(start);
+        keys.cipher.cbc_decrypt(iv, plain.as_chunks_mut().0);
+        match plaintext_len(plain) {
+            Ok(length) => {
+                out.truncate(start + length);
+                Ok(())
+            }
+            Err(error) => {
+                out.truncate(start);
+                Err(error)
+            }
+        }
+    }
+}
+
+fn seal(keys: &CsfleKeys, iv: &[u8; IV_LEN], aad: &[u8], plaintext: &[u8], out: &mut Vec<u8>) {
+    let padding = padding_len(plaintext.len());
+    out.reserve(ciphertext_len(plaintext.len()));
+    out.extend_from_slice(iv);
+    let start = out.len();
+    out.extend_from_slice(plaintext);
+    out.resize(start + plaintext.len() + padding, padding as u8);
+    let (_, encrypted) = out.split_at_mut(start);
+    keys.cipher.cbc_encrypt(iv, encrypted.as_chunks_mut().0);
+    let tag: [u8; TAG_LEN] = prefix(keys.mac.0.mac([aad, iv, encrypted, &length_field(aad)]));
+    out.extend_from_slice(&tag);
+}
+
+/// Bytes of PKCS #7 padding: 1 to 16.
+pub(crate) const fn padding_len(plaintext_len: usize) -> usize {
+    BLOCK - plaintext_len % BLOCK
+}
+
+/// `AL`: the length of the associated data in bits.
+pub(crate) fn length_field(aad: &[u8]) -> [u8; 8] {
+    (aad.len() as u64).wrapping_mul(8).to_be_bytes()
+}
+
+/// The length of the plaintext in decrypted blocks; all bytes of the padding are checked, without
+/// a branch on any of them.
+pub(crate) fn plaintext_len(padded: &[u8]) -> Result<usize, CryptoError> {
+    let Some((_, last)) = padded.split_last_chunk::<BLOCK>() else {
+        return Err(CryptoError::Padding);
+    };
+    let [.., padding] = *last;
+    let mut wrong = u8::from(padding == 0) | u8::from(usize::from(padding) > BLOCK);
+    for (distance, byte) in (1u8..).zip(last.iter().rev()) {
+        wrong |= u8::from(distance <= padding) & u8::from(*byte != padding);
+    }
+    if wrong != 0 {
+        return Err(CryptoError::Padding);
+    }
+    Ok(padded.len() - usize::from(padding))
+}
+
+/// The first `N` bytes of a digest.
+fn prefix<const N: usize>(digest: [u8; 64]) -> [u8; N] {
+    let mut bytes = [0; N];
+    for (to, from) in bytes.iter_mut().zip(digest) {
+        *to = from;
+    }
+    bytes
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,104 @@
+//! AES-256 (FIPS 197) in CBC mode (SP 800-38A), with the key schedules kept.
+
+use aes::cipher::{Array, BlockCipherDecrypt, BlockCipherEncrypt, KeyInit};
+use aes::{Aes256Dec, Aes256Enc};
+
+/// Bytes of an AES block and of an initialization vector.
+pub(crate) const BLOCK: usize = 16;
+
+/// Both key schedules of one AES-256 key. Wiped on drop, by the `aes` crate.
+pub(crate) struct Aes256 {
+    encrypt: Aes256Enc,
+    decrypt: Aes256Dec,
+}
+
+impl Aes256 {
+    pub(crate) fn new(key: &[u8; 32]) -> Self {
+        let encrypt = Aes256Enc::new(key.into());
+        let decrypt = Aes256Dec::from(&encrypt);
+        Self { encrypt, decrypt }
+    }
+
+    /// Encrypts whole blocks in place.
+    pub(crate) fn cbc_encrypt(&self, iv: &[u8; BLOCK], blocks: &mut [[u8; BLOCK]]) {
+        let mut chain = *iv;
+        for block in blocks {
+            xor(block, &chain);
+            self.encrypt.encrypt_block(block.into());
+            chain = *block;
+        }
+    }
+
+    /// Decrypts whole blocks in place.
+    pub(crate) fn cbc_decrypt(&self, iv: &[u8; BLOCK], blocks: &mut [[u8; BLOCK]]) {
+        let mut chain = *iv;
+        for chunk in blocks.chunks_mut(8) {
+            let mut ciphertext = [[0; BLOCK]; 8];
+            for (to, from) in ciphertext.iter_mut().zip(chunk.iter()) {
+                *to = *from;
+            }
+            self.decrypt.decrypt_blocks(Array::cast_slice_from_core_mut(chunk));
+            for (block, from) in chunk.iter_mut().zip(&ciphertext) {
+                xor(block, &chain);
+                chain = *from;
+            }
+        }
+    }
+}
+
+fn xor(block: &mut [u8; BLOCK], with: &[u8; BLOCK]) {
+    *block = (u128::from_ne_bytes(*block) ^ u128::from_ne_bytes(*with)).to_ne_bytes();
+}
+
+#[cfg(test)]
+mod tests {
+    use cbc::cipher::block_padding::NoPadding;
+    use cbc::cipher::{BlockModeDecrypt, BlockModeEncrypt, KeyIvInit};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn blocks(text: &str) -> Vec<[u8; BLOCK]> {
+        hex::decode(text).unwrap().as_chunks().0.to_vec()
+    }
+
+    /// NIST SP 800-38A, F.2.5 and F.2.6 (CBC-AES256).
+    #[test]
+    fn nist_sp_800_38a() {
+        let key = blocks("603deb1015ca71be2b73aef0857d77811f352c073b6108d72d9810a30914dff4");
+        let iv = blocks("000102030405060708090a0b0c0d0e0f");
+        let plaintext = blocks(
+            "6bc1bee22e409f96e93d7e117393172aae2d8a571e03ac9c9eb76fac45af8e51\
+             30c81c46a35ce411e5fbc1191a0a52eff69f2445df4f9b17ad2b417be66c3710",
+        );
+        let ciphertext = blocks(
+            "f58c4c04d6e5f1ba779eabfb5f7bfbd69cfc4e967edb808d679f777bc6702c7d\
+             39f23369a9d9bacfa530e26304231461b2eb05e2c39be9fcda6c19078c6a9d1b",
+        );
+        let cipher = Aes256::new(key.as_flattened().try_into().unwrap());
+        let mut work = plaintext.clone();
+        cipher.cbc_encrypt(&iv[0], &mut work);
+        assert_eq!(work, ciphertext);
+        cipher.cbc_decrypt(&iv[0], &mut work);
+        assert_eq!(work, plaintext);
+    }
+
+    proptest! {
+        #[test]
+        fn equals_the_cbc_crate(key: [u8; 32], iv: [u8; 16], plaintext in prop::collection::vec(any::<[u8; 16]>(), 0..40)) {
+            let cipher = Aes256::new(&key);
+            let peer = cbc::Encryptor::<aes::Aes256>::new(&key.into(), &iv.into());
+            let mut expect = plaintext.clone();
+            let length = expect.as_flattened().len();
+            peer.encrypt_padded::<NoPadding>(expect.as_flattened_mut(), length).unwrap();
+            let mut work = plaintext.clone();
+            cipher.cbc_encrypt(&iv, &mut work);
+            prop_assert_eq!(&work, &expect);
+            let peer = cbc::Decryptor::<aes::Aes256>::new(&key.into(), &iv.into());
+            peer.decrypt_padded::<NoPadding>(expect.as_flattened_mut()).unwrap();
+            cipher.cbc_decrypt(&iv, &mut work);
+            prop_assert_eq!(&work, &expect);
+            prop_assert_eq!(&work, &plaintext);
+        }
+    }
+}

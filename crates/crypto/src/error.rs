@@ -1,0 +1,36 @@
+//! What can be wrong with the input of a cipher.
+
+/// Why encryption or decryption was refused.
+///
+/// The messages are those of libmongocrypt, because programs and test suites match on them.
+/// Failures of decryption do not tell which byte differed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CryptoError {
+    /// Caller's mistake: key material of the wrong length.
+    #[error("key should have length {expected}, but has length {actual}")]
+    KeyLength {
+        /// Bytes that the operation needs.
+        expected: usize,
+        /// Bytes that were given.
+        actual: usize,
+    },
+    /// Caller's mistake: no value of BSON is empty, so empty plaintext is refused.
+    #[error("input plaintext too small. Must be more than zero bytes.")]
+    PlaintextEmpty,
+    /// Corrupt input: it cannot hold an initialization vector, one block and a tag.
+    #[error("input ciphertext too small. Must be at least {minimum} bytes")]
+    CiphertextTooShort {
+        /// The least length of any ciphertext of this cipher.
+        minimum: usize,
+    },
+    /// Corrupt or forged input, or the wrong key, or the wrong associated data.
+    #[error("HMAC validation failure")]
+    Authentication,
+    /// Authentic, but not made of whole blocks: its writer was faulty.
+    #[error("error, ciphertext length is not a multiple of block size")]
+    CiphertextNotBlocks,
+    /// Authentic, but with malformed padding: its writer was faulty.
+    #[error("error, ciphertext malformed padding")]
+    Padding,
+}

@@ -1,0 +1,130 @@
+//! HMAC (RFC 2104) with SHA-256 and SHA-512.
+//!
+//! A key's inner and outer pad fill one block each. Hashing them is half of the work of a MAC over
+//! a short message, so [`Hmac`] keeps the two chaining values that result.
+
+use zeroize::{Zeroize, ZeroizeOnDrop};
+
+use crate::hash::{Hash, Sha256, Sha512, Stream};
+
+/// HMAC-SHA-256 of `data`, with a key of any length.
+pub fn hmac_sha256(key: &[u8], data: &[u8]) -> [u8; 32] {
+    HmacSha256::new(key).mac([data])
+}
+
+/// HMAC-SHA-512 of `data`, with a key of any length.
+pub fn hmac_sha512(key: &[u8], data: &[u8]) -> [u8; 64] {
+    HmacSha512::new(key).mac([data])
+}
+
+pub(crate) type HmacSha256 = Hmac<Sha256, 64>;
+pub(crate) type HmacSha512 = Hmac<Sha512, 128>;
+
+/// A MAC key, as the chaining values after its pads. Wiped on drop.
+pub(crate) struct Hmac<H: Hash<BLOCK>, const BLOCK: usize> {
+    inner: H::State,
+    outer: H::State,
+}
+
+impl<H: Hash<BLOCK>, const BLOCK: usize> Hmac<H, BLOCK> {
+    pub(crate) fn new(key: &[u8]) -> Self {
+        let mut keyed = Self { inner: H::INITIAL, outer: H::INITIAL };
+        keyed.set_key(key);
+        keyed
+    }
+
+    fn set_key(&mut self, key: &[u8]) {
+        let mut pad = [0; BLOCK];
+        if key.len() <= BLOCK {
+            for (to, from) in pad.iter_mut().zip(key) {
+                *to = *from;
+            }
+        } else {
+            let mut stream = Stream::<H, BLOCK>::new();
+            stream.update(key);
+            for (to, from) in pad.iter_mut().zip(stream.finish().as_ref()) {
+                *to = *from;
+            }
+        }
+        pad.iter_mut().for_each(|byte| *byte ^= 0x36);
+        H::compress(&mut self.inner, std::slice::from_ref(&pad));
+        pad.iter_mut().for_each(|byte| *byte ^= 0x36 ^ 0x5c);
+        H::compress(&mut self.outer, std::slice::from_ref(&pad));
+        pad.zeroize();
+    }
+
+    /// The MAC of the concatenation of `parts`.
+    pub(crate) fn mac<const N: usize>(&self, parts: [&[u8]; N]) -> H::Output {
+        let mut inner = Stream::<H, BLOCK>::resume(self.inner, 1);
+        for part in parts {
+            inner.update(part);
+        }
+        let mut outer = Stream::<H, BLOCK>::resume(self.outer, 1);
+        outer.update(inner.finish().as_ref());
+        outer.finish()
+    }
+}
+
+impl<H: Hash<BLOCK>, const BLOCK: usize> Drop for Hmac<H, BLOCK> {
+    fn drop(&mut self) {
+        self.inner.zeroize();
+        self.outer.zeroize();
+    }
+}
+
+impl<H: Hash<BLOCK>, const BLOCK: usize> ZeroizeOnDrop for Hmac<H, BLOCK> {}
+
+#[cfg(test)]
+mod tests {
+    use ::hmac::{Hmac as Peer, KeyInit, Mac};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// RFC 4231, cases 1, 2 and 6 (a key longer than a block).
+    #[test]
+    fn rfc_4231() {
+        let cases: [(&[u8], &[u8], &str, &str); 3] = [
+            (
+                &[0x0b; 20],
+                b"Hi There",
+                "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7",
+                "87aa7cdea5ef619d4ff0b4241a1d6cb02379f4e2ce4ec2787ad0b30545e17cde\
+                 daa833b7d6b8a702038b274eaea3f4e4be9d914eeb61f1702e696c203a126854",
+            ),
+            (
+                b"Jefe",
+                b"what do ya want for nothing?",
+                "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843",
+                "164b7a7bfcf819e2e395fbe73b56e0a387bd64222e831fd610270cd7ea250554\
+                 9758bf75c05a994a6d034f65f8f0e6fdcaeab1a34d4a6b4b636e070a38bce737",
+            ),
+            (
+                &[0xaa; 131],
+                b"Test Using Larger Than Block-Size Key - Hash Key First",
+                "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54",
+                "80b24263c7c1a3ebb71493c1dd7be8b49b46d1f41b4aeec1121b013783f8f352\
+                 6b56d037e05f2598bd0fd2215d6a1e5295e64f73f63f0aec8b915a985d786598",
+            ),
+        ];
+        for (key, data, expect256, expect512) in cases {
+            assert_eq!(hex::encode(hmac_sha256(key, data)), expect256);
+            assert_eq!(hex::encode(hmac_sha512(key, data)), expect512);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn equals_the_hmac_crate(
+            key in prop::collection::vec(any::<u8>(), 0..300),
+            data in prop::collection::vec(any::<u8>(), 0..600),
+        ) {
+            let mut peer = Peer::<sha2::Sha256>::new_from_slice(&key).unwrap();
+            peer.update(&data);
+            prop_assert_eq!(hmac_sha256(&key, &data)[..].to_vec(), peer.finalize().into_bytes().to_vec());
+            let mut peer = Peer::<sha2::Sha512>::new_from_slice(&key).unwrap();
+            peer.update(&data);
+            prop_assert_eq!(hmac_sha512(&key, &data)[..].to_vec(), peer.finalize().into_bytes().to_vec());
+        }
+    }
+}
