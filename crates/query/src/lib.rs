@@ -1,2 +1,27 @@
 //! MongoDB's query language parsed: filters, updates, expressions, pipelines; BSON comparison.
+//!
+//! Two tenants use what is parsed here. Analysis walks it and replaces constants by markings; the
+//! store evaluates it. Both see the same tree, so what analysis lets through and what the store
+//! answers cannot drift apart. Constants in a tree are `RawBson`, and printing a tree gives a
+//! document that means what was read, in the server's re-serialised form.
+//!
+//! Unknown operators, stages and options are errors that name them. Errors carry the code, code
+//! name and text a MongoDB server answers with.
 #![forbid(unsafe_code)]
+
+pub mod decimal;
+pub mod document;
+mod error;
+mod path;
+pub mod value;
+
+pub use error::{QueryError, code_name};
+pub use path::{FieldPath, array_index};
+
+/// How many levels of nested operators a filter, expression or pipeline may have.
+///
+/// The same bound as the server's for filters; it keeps hostile input off the end of the stack.
+pub const MAX_DEPTH: usize = 100;
+
+/// How many levels of nested documents and arrays a command may have (documents: 100 below the top).
+pub const MAX_BSON_DEPTH: usize = 200;

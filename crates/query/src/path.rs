@@ -1,0 +1,162 @@
+//! Dotted paths.
+
+use std::fmt;
+
+use crate::{MAX_BSON_DEPTH, QueryError};
+
+/// A dotted path such as `a.b.0`, as written in the command.
+///
+/// Filters and updates accept any text (also empty components); expressions are stricter, see
+/// [`FieldPath::parse_strict`].
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct FieldPath(String);
+
+impl FieldPath {
+    /// A path as filters, sorts and updates have it.
+    pub fn new(path: impl Into<String>) -> Self {
+        Self(path.into())
+    }
+
+    /// A path as expressions and projections have it: no empty component, none that starts
+    /// with `$`, at most 200 components.
+    ///
+    /// # Errors
+    /// 40352, 40353, 15998, 16410 with the server's texts.
+    pub fn parse_strict(path: &str) -> Result<Self, QueryError> {
+        if path.is_empty() {
+            return Err(QueryError::new(
+                40352,
+                "FieldPath cannot be constructed with empty string",
+            ));
+        }
+        if path.ends_with('.') {
+            return Err(QueryError::new(40353, "FieldPath must not end with a '.'."));
+        }
+        if path.contains('\0') {
+            return Err(QueryError::new(16411, "FieldPath field names may not contain '\\0'."));
+        }
+        let mut count = 0;
+        for component in path.split('.') {
+            count += 1;
+            if component.is_empty() {
+                return Err(QueryError::new(
+                    15998,
+                    "FieldPath field names may not be empty strings.",
+                ));
+            }
+            if component.starts_with('$') && !matches!(component, "$id" | "$ref" | "$db") {
+                return Err(QueryError::new(
+                    16410,
+                    format!(
+                        "FieldPath field names may not start with '$'. Consider using $getField \
+                         or $setField. Field: '{component}'"
+                    ),
+                ));
+            }
+        }
+        if count > MAX_BSON_DEPTH {
+            return Err(QueryError::new(5984700, "FieldPath is too long"));
+        }
+        Ok(Self(path.to_owned()))
+    }
+
+    /// The text as written.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The components between the dots, from the outermost.
+    pub fn components(&self) -> impl DoubleEndedIterator<Item = &str> + Clone {
+        self.0.split('.')
+    }
+
+    /// The outermost component.
+    pub fn first(&self) -> &str {
+        self.0.split('.').next().unwrap_or_default()
+    }
+
+    /// The innermost component.
+    pub fn last(&self) -> &str {
+        self.0.rsplit('.').next().unwrap_or_default()
+    }
+
+    /// What follows the outermost component, if anything.
+    pub fn tail(&self) -> Option<Self> {
+        self.0.split_once('.').map(|(_, tail)| Self(tail.to_owned()))
+    }
+
+    /// The path without its innermost component, if it has more than one.
+    pub fn parent(&self) -> Option<Self> {
+        self.0.rsplit_once('.').map(|(parent, _)| Self(parent.to_owned()))
+    }
+
+    /// This path with `rest` below it.
+    #[must_use]
+    pub fn join(&self, rest: &str) -> Self {
+        Self(format!("{}.{rest}", self.0))
+    }
+
+    /// Whether `other` is this path or lies below it.
+    pub fn is_prefix_of(&self, other: &Self) -> bool {
+        match other.0.strip_prefix(&self.0) {
+            Some(rest) => rest.is_empty() || rest.starts_with('.'),
+            None => false,
+        }
+    }
+}
+
+/// The array index a path component names: decimal digits without leading zero.
+pub fn array_index(component: &str) -> Option<usize> {
+    let digits = component.as_bytes();
+    if digits.is_empty() || digits.len() > 10 || !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    if digits.len() > 1 && digits.first() == Some(&b'0') {
+        return None;
+    }
+    component.parse().ok()
+}
+
+impl fmt::Display for FieldPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl From<&str> for FieldPath {
+    fn from(path: &str) -> Self {
+        Self::new(path)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prefixes_end_at_a_dot() {
+        let a = FieldPath::new("a");
+        assert!(a.is_prefix_of(&FieldPath::new("a")));
+        assert!(a.is_prefix_of(&FieldPath::new("a.b")));
+        assert!(!a.is_prefix_of(&FieldPath::new("ab")));
+    }
+
+    #[test]
+    fn strict_paths_have_no_empty_or_dollar_component() {
+        for (path, code) in
+            [("", 40352), ("a.", 40353), (".a", 15998), ("a..b", 15998), ("a.$b", 16410)]
+        {
+            assert_eq!(FieldPath::parse_strict(path).unwrap_err().code(), code, "{path}");
+        }
+        assert!(FieldPath::parse_strict("a.b.$id").is_ok());
+    }
+
+    #[test]
+    fn only_plain_digits_are_an_index() {
+        assert_eq!(array_index("0"), Some(0));
+        assert_eq!(array_index("12"), Some(12));
+        for text in ["", "01", "-1", "1a", "99999999999"] {
+            assert_eq!(array_index(text), None, "{text}");
+        }
+    }
+}
