@@ -47,11 +47,7 @@ impl DataKey {
         plaintext: &[u8],
         out: &mut Vec<u8>,
     ) -> Result<(), CryptoError> {
-        if plaintext.is_empty() {
-            return Err(CryptoError::PlaintextEmpty);
-        }
-        seal(self.csfle(), iv, aad, plaintext, out);
-        Ok(())
+        append(out, plaintext, |ciphertext| seal(self.csfle(), iv, aad, ciphertext))
     }
 
     /// Encrypts with the deterministic algorithm and appends the ciphertext to `out`.
@@ -67,13 +63,10 @@ impl DataKey {
         plaintext: &[u8],
         out: &mut Vec<u8>,
     ) -> Result<(), CryptoError> {
-        if plaintext.is_empty() {
-            return Err(CryptoError::PlaintextEmpty);
-        }
-        let keys = self.csfle();
-        let iv = prefix(keys.iv.0.mac([aad, &length_field(aad), plaintext]));
-        seal(keys, &iv, aad, plaintext, out);
-        Ok(())
+        append(out, plaintext, |ciphertext| {
+            let iv = deterministic_iv(self.csfle(), aad, plaintext);
+            seal(self.csfle(), &iv, aad, ciphertext);
+        })
     }
 
     /// Checks the tag of `ciphertext` and, only then, decrypts it; appends the plaintext to `out`.
@@ -89,17 +82,10 @@ impl DataKey {
         ciphertext: &[u8],
         out: &mut Vec<u8>,
     ) -> Result<(), CryptoError> {
-        let too_short = CryptoError::CiphertextTooShort { minimum: MIN_CIPHERTEXT_LEN };
-        if ciphertext.len() < MIN_CIPHERTEXT_LEN {
-            return Err(too_short);
-        }
-        let (body, tag) = ciphertext.split_last_chunk::<TAG_LEN>().ok_or(too_short)?;
-        let (iv, encrypted) = body.split_first_chunk::<IV_LEN>().ok_or(too_short)?;
-
+        let Parts { iv, encrypted, tag } = Parts::of(ciphertext)?;
         let keys = self.csfle();
-        let expected: [u8; TAG_LEN] =
-            prefix(keys.mac.0.mac([aad, iv, encrypted, &length_field(aad)]));
-        if !bool::from(expected.ct_eq(tag)) {
+        let expected = keys.mac.0.mac([aad, iv, encrypted, &length_field(aad)]);
+        if !bool::from(expected.split_at(TAG_LEN).0.ct_eq(tag)) {
             return Err(CryptoError::Authentication);
         }
         if !encrypted.len().is_multiple_of(BLOCK) {
@@ -110,30 +96,71 @@ impl DataKey {
         out.extend_from_slice(encrypted);
         let (_, plain) = out.split_at_mut(start);
         keys.cipher.cbc_decrypt(iv, plain.as_chunks_mut().0);
-        match plaintext_len(plain) {
-            Ok(length) => {
-                out.truncate(start + length);
-                Ok(())
-            }
-            Err(error) => {
-                out.truncate(start);
-                Err(error)
-            }
-        }
+        let length = plaintext_len(plain);
+        out.truncate(start + length.unwrap_or(0));
+        length.map(|_| ())
     }
 }
 
-fn seal(keys: &CsfleKeys, iv: &[u8; IV_LEN], aad: &[u8], plaintext: &[u8], out: &mut Vec<u8>) {
-    let padding = padding_len(plaintext.len());
-    out.reserve(ciphertext_len(plaintext.len()));
-    out.extend_from_slice(iv);
+/// A ciphertext taken apart.
+pub(crate) struct Parts<'a> {
+    pub(crate) iv: &'a [u8; IV_LEN],
+    /// `S`, at least one block long; whether in whole blocks is not checked.
+    pub(crate) encrypted: &'a [u8],
+    pub(crate) tag: &'a [u8; TAG_LEN],
+}
+
+impl<'a> Parts<'a> {
+    pub(crate) fn of(ciphertext: &'a [u8]) -> Result<Self, CryptoError> {
+        if ciphertext.len() >= MIN_CIPHERTEXT_LEN
+            && let Some((iv, rest)) = ciphertext.split_first_chunk()
+            && let Some((encrypted, tag)) = rest.split_last_chunk()
+        {
+            return Ok(Self { iv, encrypted, tag });
+        }
+        Err(CryptoError::CiphertextTooShort { minimum: MIN_CIPHERTEXT_LEN })
+    }
+}
+
+/// Appends the place of a ciphertext to `out`, with the padded plaintext in it, and seals it.
+fn append(
+    out: &mut Vec<u8>,
+    plaintext: &[u8],
+    seal: impl FnOnce(&mut [u8]),
+) -> Result<(), CryptoError> {
+    if plaintext.is_empty() {
+        return Err(CryptoError::PlaintextEmpty);
+    }
     let start = out.len();
-    out.extend_from_slice(plaintext);
-    out.resize(start + plaintext.len() + padding, padding as u8);
-    let (_, encrypted) = out.split_at_mut(start);
+    out.resize(start + ciphertext_len(plaintext.len()), 0);
+    let (_, ciphertext) = out.split_at_mut(start);
+    place_padded(plaintext, ciphertext);
+    seal(ciphertext);
+    Ok(())
+}
+
+/// Writes the padded plaintext to where [`seal`] expects it.
+pub(crate) fn place_padded(plaintext: &[u8], ciphertext: &mut [u8]) {
+    let (_, place) = ciphertext.split_at_mut(IV_LEN);
+    let (value, rest) = place.split_at_mut(plaintext.len());
+    value.copy_from_slice(plaintext);
+    let padding = padding_len(plaintext.len());
+    rest.split_at_mut(padding).0.fill(padding as u8);
+}
+
+/// Encrypts in place: `ciphertext` holds the padded plaintext between the places of the
+/// initialization vector and the tag.
+pub(crate) fn seal(keys: &CsfleKeys, iv: &[u8; IV_LEN], aad: &[u8], ciphertext: &mut [u8]) {
+    let Some((body, tag)) = ciphertext.split_last_chunk_mut::<TAG_LEN>() else { return };
+    let Some((iv_place, encrypted)) = body.split_first_chunk_mut() else { return };
+    *iv_place = *iv;
     keys.cipher.cbc_encrypt(iv, encrypted.as_chunks_mut().0);
-    let tag: [u8; TAG_LEN] = prefix(keys.mac.0.mac([aad, iv, encrypted, &length_field(aad)]));
-    out.extend_from_slice(&tag);
+    *tag = prefix(keys.mac.0.mac([aad, body, &length_field(aad)]));
+}
+
+/// The initialization vector of the deterministic algorithm.
+pub(crate) fn deterministic_iv(keys: &CsfleKeys, aad: &[u8], plaintext: &[u8]) -> [u8; IV_LEN] {
+    prefix(keys.iv.0.mac([aad, &length_field(aad), plaintext]))
 }
 
 /// Bytes of PKCS #7 padding: 1 to 16.

@@ -18,6 +18,14 @@ pub enum CryptoError {
     /// Caller's mistake: no value of BSON is empty, so empty plaintext is refused.
     #[error("input plaintext too small. Must be more than zero bytes.")]
     PlaintextEmpty,
+    /// Caller's mistake: the place for a ciphertext lies outside of the output.
+    #[error("output has {actual} bytes, but the ciphertext ends at {needed}")]
+    OutputTooSmall {
+        /// Where the ciphertext would end.
+        needed: usize,
+        /// Bytes of output that there are.
+        actual: usize,
+    },
     /// Corrupt input: it cannot hold an initialization vector, one block and a tag.
     #[error("input ciphertext too small. Must be at least {minimum} bytes")]
     CiphertextTooShort {

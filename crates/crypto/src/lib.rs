@@ -7,6 +7,7 @@
 //! - [`DataKey`] holds 96 bytes of key material together with everything that can be computed
 //!   from them once: AES key schedules and keyed HMAC states.
 //! - [`aead`] is client-side field level encryption (CSFLE), one value at a time.
+//! - [`batch`] is the same for many values in one call, which is how to be fast.
 //! - [`hash`] and [`hmac`] are SHA-2 and HMAC over it, so that no other room needs a hash crate.
 //!
 //! Key material lives in types that are wiped on drop and print as `[redacted]`. No branch and no
@@ -15,6 +16,7 @@
 #![warn(clippy::indexing_slicing)]
 
 pub mod aead;
+pub mod batch;
 pub mod hash;
 pub mod hmac;
 
