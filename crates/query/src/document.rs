@@ -1,6 +1,6 @@
 //! Building and checking raw documents.
 
-use bson::raw::{CStr, RawArray, RawBson, RawBsonRef, RawDocument, RawDocumentBuf};
+use bson::raw::{CStr, RawArray, RawBsonRef, RawDocument, RawDocumentBuf};
 
 use crate::QueryError;
 
@@ -17,6 +17,21 @@ pub fn append<'v>(
         .map_err(|_| QueryError::new(16411, "FieldPath field names may not contain '\\0'."))?;
     document.append(name, value);
     Ok(())
+}
+
+/// Appends an element of a parsed tree. A name that holds a NUL ends there, as C strings do.
+pub fn put<'v>(document: &mut RawDocumentBuf, name: &str, value: impl Into<RawBsonRef<'v>> + 'v) {
+    let name = name.split('\0').next().unwrap_or_default();
+    if let Ok(name) = <&CStr>::try_from(name) {
+        document.append(name, value);
+    }
+}
+
+/// The document with one element.
+pub fn single<'v>(name: &str, value: impl Into<RawBsonRef<'v>> + 'v) -> RawDocumentBuf {
+    let mut document = RawDocumentBuf::new();
+    put(&mut document, name, value);
+    document
 }
 
 /// Walks a document from outside to its leaves: every element must be well formed, and nothing
@@ -55,11 +70,6 @@ pub fn empty() -> &'static RawDocument {
     const EMPTY: &[u8] = &[5, 0, 0, 0, 0];
     #[expect(clippy::expect_used, reason = "the five bytes are a document")]
     RawDocument::from_bytes(EMPTY).expect("five bytes make the empty document")
-}
-
-/// Whether a value has more than one level, so that it can hold other values.
-pub fn is_composite(value: &RawBson) -> bool {
-    matches!(value, RawBson::Document(_) | RawBson::Array(_))
 }
 
 #[cfg(test)]

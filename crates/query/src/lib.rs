@@ -12,6 +12,8 @@
 pub mod decimal;
 pub mod document;
 mod error;
+pub mod expression;
+pub mod filter;
 mod path;
 pub mod value;
 

@@ -1,0 +1,69 @@
+use bson::{rawbson, rawdoc};
+
+use super::*;
+
+fn parse(value: RawBson) -> Result<Expression, QueryError> {
+    Expression::parse(value.as_raw_bson_ref())
+}
+
+#[test]
+fn what_is_printed_reads_back() {
+    for value in [
+        rawbson!(1),
+        rawbson!("$a.b"),
+        rawbson!("$$ROOT"),
+        rawbson!("$$x.y"),
+        rawbson!({ "a": "$b", "c": [1, "$d"] }),
+        rawbson!({ "$add": ["$a", 1] }),
+        rawbson!({ "$size": [[1, 2]] }),
+        rawbson!({ "$not": "$a" }),
+        rawbson!({ "$cond": { "if": true, "then": 1, "else": "$b" } }),
+        rawbson!({ "$literal": { "$gt": 1 } }),
+        rawbson!({ "$let": { "vars": { "x": 1 }, "in": { "$add": ["$$x", 1] } } }),
+        rawbson!({ "$switch": { "branches": [{ "case": "$a", "then": 1 }], "default": 2 } }),
+        rawbson!({ "$rand": {} }),
+        rawbson!({ "$meta": "textScore" }),
+        rawbson!({ "$year": { "date": "$d", "timezone": "UTC" } }),
+    ] {
+        let parsed = parse(value.clone()).unwrap();
+        assert_eq!(parse(parsed.to_raw()).unwrap(), parsed, "{value:?}");
+    }
+}
+
+#[test]
+fn replaced_constants_keep_their_meaning() {
+    let mut parsed = parse(rawbson!({ "$eq": ["$a", "x"] })).unwrap();
+    let Expression::Call(call) = &mut parsed else { panic!() };
+    let Arguments::Positional(items) = &mut call.arguments else { panic!() };
+    *items[1].as_constant_mut().unwrap() = rawbson!("$y");
+    assert_eq!(parsed.to_raw(), rawbson!({ "$eq": ["$a", { "$literal": "$y" }] }));
+}
+
+#[test]
+fn faults_have_the_servers_codes() {
+    for (value, code) in [
+        (rawbson!({ "$foo": 1 }), 168),
+        (rawbson!({ "$eq": [1] }), 16020),
+        (rawbson!({ "$round": [1, 2, 3] }), 28667),
+        (rawbson!({ "$ifNull": [1] }), 1257300),
+        (rawbson!({ "$add": 1, "b": 2 }), 15983),
+        (rawbson!({ "a": 1, "$add": 2 }), 15983),
+        (rawbson!({ "a.b": 1 }), 16412),
+        (rawbson!("$"), 16872),
+        (rawbson!("$a..b"), 15998),
+        (rawbson!("$$FOO"), 17276),
+        (rawbson!({ "$let": { "vars": { "X": 1 }, "in": 1 } }), 9),
+        (rawbson!({ "$filter": 1 }), 28646),
+    ] {
+        assert_eq!(parse(value.clone()).unwrap_err().code(), code, "{value:?}");
+    }
+}
+
+#[test]
+fn deep_nesting_is_an_error() {
+    let mut value = rawbson!(1);
+    for _ in 0..200 {
+        value = RawBson::Document(rawdoc! { "$not": value });
+    }
+    assert_eq!(parse(value).unwrap_err().code(), 15);
+}
