@@ -17,7 +17,7 @@
 
 use subtle::ConstantTimeEq;
 
-use crate::cipher::BLOCK;
+use crate::cipher::{Aes256, BLOCK};
 use crate::data_key::CsfleKeys;
 use crate::{CryptoError, DataKey};
 
@@ -47,7 +47,7 @@ impl DataKey {
         plaintext: &[u8],
         out: &mut Vec<u8>,
     ) -> Result<(), CryptoError> {
-        append(out, plaintext, |ciphertext| seal(self.csfle(), iv, aad, ciphertext))
+        append_sealed(out, plaintext, |ciphertext| seal(self.csfle(), iv, aad, ciphertext))
     }
 
     /// Encrypts with the deterministic algorithm and appends the ciphertext to `out`.
@@ -63,7 +63,7 @@ impl DataKey {
         plaintext: &[u8],
         out: &mut Vec<u8>,
     ) -> Result<(), CryptoError> {
-        append(out, plaintext, |ciphertext| {
+        append_sealed(out, plaintext, |ciphertext| {
             let iv = deterministic_iv(self.csfle(), aad, plaintext);
             seal(self.csfle(), &iv, aad, ciphertext);
         })
@@ -82,28 +82,17 @@ impl DataKey {
         ciphertext: &[u8],
         out: &mut Vec<u8>,
     ) -> Result<(), CryptoError> {
-        let Parts { iv, encrypted, tag } = Parts::of(ciphertext)?;
         let keys = self.csfle();
-        let expected = keys.mac.0.mac([aad, iv, encrypted, &length_field(aad)]);
-        if !bool::from(expected.split_at(TAG_LEN).0.ct_eq(tag)) {
-            return Err(CryptoError::Authentication);
-        }
-        if !encrypted.len().is_multiple_of(BLOCK) {
-            return Err(CryptoError::CiphertextNotBlocks);
-        }
-
-        let start = out.len();
-        out.extend_from_slice(encrypted);
-        let (_, plain) = out.split_at_mut(start);
-        keys.cipher.cbc_decrypt(iv, plain.as_chunks_mut().0);
-        let length = plaintext_len(plain);
-        out.truncate(start + length.unwrap_or(0));
-        length.map(|_| ())
+        append_opened(out, ciphertext, &keys.cipher, |body| {
+            prefix(keys.mac.0.mac([aad, body, &length_field(aad)]))
+        })
     }
 }
 
 /// A ciphertext taken apart.
 pub(crate) struct Parts<'a> {
+    /// Everything before the tag.
+    pub(crate) body: &'a [u8],
     pub(crate) iv: &'a [u8; IV_LEN],
     /// `S`, at least one block long; whether in whole blocks is not checked.
     pub(crate) encrypted: &'a [u8],
@@ -113,17 +102,17 @@ pub(crate) struct Parts<'a> {
 impl<'a> Parts<'a> {
     pub(crate) fn of(ciphertext: &'a [u8]) -> Result<Self, CryptoError> {
         if ciphertext.len() >= MIN_CIPHERTEXT_LEN
-            && let Some((iv, rest)) = ciphertext.split_first_chunk()
-            && let Some((encrypted, tag)) = rest.split_last_chunk()
+            && let Some((body, tag)) = ciphertext.split_last_chunk()
+            && let Some((iv, encrypted)) = body.split_first_chunk()
         {
-            return Ok(Self { iv, encrypted, tag });
+            return Ok(Self { body, iv, encrypted, tag });
         }
         Err(CryptoError::CiphertextTooShort { minimum: MIN_CIPHERTEXT_LEN })
     }
 }
 
 /// Appends the place of a ciphertext to `out`, with the padded plaintext in it, and seals it.
-fn append(
+pub(crate) fn append_sealed(
     out: &mut Vec<u8>,
     plaintext: &[u8],
     seal: impl FnOnce(&mut [u8]),
@@ -139,6 +128,29 @@ fn append(
     Ok(())
 }
 
+/// Checks the tag of `ciphertext` against that of its body, then decrypts it, appending to `out`.
+pub(crate) fn append_opened(
+    out: &mut Vec<u8>,
+    ciphertext: &[u8],
+    cipher: &Aes256,
+    tag_of: impl FnOnce(&[u8]) -> [u8; TAG_LEN],
+) -> Result<(), CryptoError> {
+    let Parts { body, iv, encrypted, tag } = Parts::of(ciphertext)?;
+    if !bool::from(tag_of(body).ct_eq(tag)) {
+        return Err(CryptoError::Authentication);
+    }
+    if !encrypted.len().is_multiple_of(BLOCK) {
+        return Err(CryptoError::CiphertextNotBlocks);
+    }
+    let start = out.len();
+    out.extend_from_slice(encrypted);
+    let (_, plain) = out.split_at_mut(start);
+    cipher.cbc_decrypt(iv, plain.as_chunks_mut().0);
+    let length = plaintext_len(plain);
+    out.truncate(start + length.unwrap_or(0));
+    length.map(|_| ())
+}
+
 /// Writes the padded plaintext to where [`seal`] expects it.
 pub(crate) fn place_padded(plaintext: &[u8], ciphertext: &mut [u8]) {
     let (_, place) = ciphertext.split_at_mut(IV_LEN);
@@ -151,11 +163,23 @@ pub(crate) fn place_padded(plaintext: &[u8], ciphertext: &mut [u8]) {
 /// Encrypts in place: `ciphertext` holds the padded plaintext between the places of the
 /// initialization vector and the tag.
 pub(crate) fn seal(keys: &CsfleKeys, iv: &[u8; IV_LEN], aad: &[u8], ciphertext: &mut [u8]) {
-    let Some((body, tag)) = ciphertext.split_last_chunk_mut::<TAG_LEN>() else { return };
+    seal_in_place(ciphertext, iv, &keys.cipher, |body| {
+        prefix(keys.mac.0.mac([aad, body, &length_field(aad)]))
+    });
+}
+
+/// The same for any MAC over what stands before the tag.
+pub(crate) fn seal_in_place(
+    ciphertext: &mut [u8],
+    iv: &[u8; IV_LEN],
+    cipher: &Aes256,
+    tag_of: impl FnOnce(&[u8]) -> [u8; TAG_LEN],
+) {
+    let Some((body, tag)) = ciphertext.split_last_chunk_mut() else { return };
     let Some((iv_place, encrypted)) = body.split_first_chunk_mut() else { return };
     *iv_place = *iv;
-    keys.cipher.cbc_encrypt(iv, encrypted.as_chunks_mut().0);
-    *tag = prefix(keys.mac.0.mac([aad, body, &length_field(aad)]));
+    cipher.cbc_encrypt(iv, encrypted.as_chunks_mut().0);
+    *tag = tag_of(body);
 }
 
 /// The initialization vector of the deterministic algorithm.

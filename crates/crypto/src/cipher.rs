@@ -1,4 +1,4 @@
-//! AES-256 (FIPS 197) in CBC mode (SP 800-38A), with the key schedules kept.
+//! AES-256 (FIPS 197) in CBC mode with the key schedules kept, and in counter mode (SP 800-38A).
 
 use aes::cipher::{Array, BlockCipherDecrypt, BlockCipherEncrypt, KeyInit};
 use aes::{Aes256Dec, Aes256Enc};
@@ -46,6 +46,23 @@ impl Aes256 {
     }
 }
 
+/// Encrypts or decrypts in counter mode: the whole of `iv` is the first counter, big-endian.
+pub(crate) fn ctr(key: &[u8; 32], iv: &[u8; BLOCK], data: &mut [u8]) {
+    let cipher = Aes256Enc::new(key.into());
+    let mut counter = u128::from_be_bytes(*iv);
+    for chunk in data.chunks_mut(8 * BLOCK) {
+        let mut stream = [[0; BLOCK]; 8];
+        for block in &mut stream {
+            *block = counter.to_be_bytes();
+            counter = counter.wrapping_add(1);
+        }
+        cipher.encrypt_blocks(Array::cast_slice_from_core_mut(&mut stream));
+        for (byte, with) in chunk.iter_mut().zip(stream.as_flattened()) {
+            *byte ^= with;
+        }
+    }
+}
+
 fn xor(block: &mut [u8; BLOCK], with: &[u8; BLOCK]) {
     *block = (u128::from_ne_bytes(*block) ^ u128::from_ne_bytes(*with)).to_ne_bytes();
 }
@@ -53,7 +70,7 @@ fn xor(block: &mut [u8; BLOCK], with: &[u8; BLOCK]) {
 #[cfg(test)]
 mod tests {
     use cbc::cipher::block_padding::NoPadding;
-    use cbc::cipher::{BlockModeDecrypt, BlockModeEncrypt, KeyIvInit};
+    use cbc::cipher::{BlockModeDecrypt, BlockModeEncrypt, KeyIvInit, StreamCipher};
     use proptest::prelude::*;
 
     use super::*;
@@ -83,7 +100,39 @@ mod tests {
         assert_eq!(work, plaintext);
     }
 
+    /// NIST SP 800-38A, F.5.5 (CTR-AES256).
+    #[test]
+    fn nist_sp_800_38a_ctr() {
+        let key = blocks("603deb1015ca71be2b73aef0857d77811f352c073b6108d72d9810a30914dff4");
+        let iv = blocks("f0f1f2f3f4f5f6f7f8f9fafbfcfdfeff");
+        let mut work = blocks(
+            "6bc1bee22e409f96e93d7e117393172aae2d8a571e03ac9c9eb76fac45af8e51\
+             30c81c46a35ce411e5fbc1191a0a52eff69f2445df4f9b17ad2b417be66c3710",
+        );
+        ctr(key.as_flattened().try_into().unwrap(), &iv[0], work.as_flattened_mut());
+        assert_eq!(
+            hex::encode(work.as_flattened()),
+            "601ec313775789a5b7a7f504bbf3d228f443e3ca4d62b59aca84e990cacaf5c5\
+             2b0930daa23de94ce87017ba2d84988ddfc9c58db67aada613c2dd08457941a6"
+        );
+    }
+
     proptest! {
+        #[test]
+        fn equals_the_ctr_crate(
+            key: [u8; 32],
+            iv: [u8; 16],
+            near_wrap: bool,
+            data in prop::collection::vec(any::<u8>(), 0..700),
+        ) {
+            let iv = if near_wrap { [&[0xff; 15], &iv[..1]].concat().try_into().unwrap() } else { iv };
+            let mut expect = data.clone();
+            ::ctr::Ctr128BE::<aes::Aes256>::new(&key.into(), &iv.into()).apply_keystream(&mut expect);
+            let mut work = data;
+            ctr(&key, &iv, &mut work);
+            prop_assert_eq!(work, expect);
+        }
+
         #[test]
         fn equals_the_cbc_crate(key: [u8; 32], iv: [u8; 16], plaintext in prop::collection::vec(any::<[u8; 16]>(), 0..40)) {
             let cipher = Aes256::new(&key);

@@ -1,9 +1,11 @@
 //! 96 bytes of key material and what is computed from them once.
 
 use std::fmt;
+use std::sync::OnceLock;
 
 use crate::cipher::Aes256;
-use crate::hmac::HmacSha512;
+use crate::hmac::{HmacSha256, HmacSha512};
+use crate::qe::tokens::IndexTokens;
 use crate::{CryptoError, Secret};
 
 /// A data key, or a local master key: both are 96 bytes and encrypt alike.
@@ -13,10 +15,16 @@ use crate::{CryptoError, Secret};
 /// schedules and the HMAC states are computed when the key is made and kept, so that a value costs
 /// no key set-up. Everything is wiped on drop.
 ///
+/// Queryable Encryption slices the same material into an encryption key `[0..32)`, a MAC key
+/// `[32..64)` and the root of the tree of tokens `[64..96)`. What it needs is computed at its first
+/// use.
+///
 /// Making one is the expensive part: keep it, and share it by reference (it is `Send` and `Sync`).
 pub struct DataKey {
     material: Secret<96>,
     csfle: Box<CsfleKeys>,
+    qe: OnceLock<Box<QeKeys>>,
+    index_tokens: OnceLock<Box<IndexTokens>>,
 }
 
 /// The three keys of client-side field level encryption, each of its own type.
@@ -24,6 +32,12 @@ pub(crate) struct CsfleKeys {
     pub(crate) mac: MacKey,
     pub(crate) cipher: Aes256,
     pub(crate) iv: IvKey,
+}
+
+/// The keys of Queryable Encryption for a client's values.
+pub(crate) struct QeKeys {
+    pub(crate) cipher: Aes256,
+    pub(crate) mac: HmacSha256,
 }
 
 /// Authenticates ciphertexts.
@@ -41,7 +55,7 @@ impl DataKey {
             cipher: Aes256::new(encryption),
             iv: IvKey(HmacSha512::new(iv)),
         });
-        Self { material, csfle }
+        Self { material, csfle, qe: OnceLock::new(), index_tokens: OnceLock::new() }
     }
 
     /// The 96 bytes, for wrapping them with a master key.
@@ -49,8 +63,29 @@ impl DataKey {
         &self.material
     }
 
+    /// The tokens at the top of the tree of this key, if it is an index key.
+    pub fn index_tokens(&self) -> &IndexTokens {
+        self.index_tokens.get_or_init(|| {
+            let [_, _, root] = slices(&self.material);
+            Box::new(IndexTokens::derive(root))
+        })
+    }
+
     pub(crate) fn csfle(&self) -> &CsfleKeys {
         &self.csfle
+    }
+
+    /// The encryption key of Queryable Encryption, for counter mode.
+    pub(crate) fn qe_encryption_key(&self) -> &[u8; 32] {
+        let [encryption, _, _] = slices(&self.material);
+        encryption
+    }
+
+    pub(crate) fn qe(&self) -> &QeKeys {
+        self.qe.get_or_init(|| {
+            let [encryption, mac, _] = slices(&self.material);
+            Box::new(QeKeys { cipher: Aes256::new(encryption), mac: HmacSha256::new(mac) })
+        })
     }
 }
 

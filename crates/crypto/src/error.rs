@@ -32,6 +32,12 @@ pub enum CryptoError {
         /// The least length of any ciphertext of this cipher.
         minimum: usize,
     },
+    /// Corrupt input: nothing is left of it after initialization vector and tag.
+    #[error("input ciphertext too small. Must be more than {overhead} bytes")]
+    CiphertextEmpty {
+        /// Bytes of initialization vector and tag.
+        overhead: usize,
+    },
     /// Corrupt or forged input, or the wrong key, or the wrong associated data.
     #[error("HMAC validation failure")]
     Authentication,
@@ -41,4 +47,21 @@ pub enum CryptoError {
     /// Authentic, but with malformed padding: its writer was faulty.
     #[error("error, ciphertext malformed padding")]
     Padding,
+    /// Corrupt input: a state of a payload (`p`) of a length that no kind of index has.
+    #[error("encrypted state token has {actual} bytes, but must have 48, 49 or 51")]
+    StateLength {
+        /// Bytes that were given.
+        actual: usize,
+    },
+    /// Corrupt input or the wrong token: the leaf flag of a range edge is neither 0 nor 1.
+    #[error("encrypted state token has an invalid leaf flag")]
+    StateLeafFlag,
+    /// Caller's mistake: the state of a text value counts its tags in 24 bits.
+    #[error("text value has {actual} tags, but at most {maximum} are possible")]
+    TooManyTags {
+        /// The greatest count.
+        maximum: u32,
+        /// The count that was given.
+        actual: u32,
+    },
 }

@@ -8,6 +8,7 @@
 //!   from them once: AES key schedules and keyed HMAC states.
 //! - [`aead`] is client-side field level encryption (CSFLE), one value at a time.
 //! - [`batch`] is the same for many values in one call, which is how to be fast.
+//! - [`qe`] is Queryable Encryption: encryption of values and of state, and the tree of tokens.
 //! - [`hash`] and [`hmac`] are SHA-2 and HMAC over it, so that no other room needs a hash crate.
 //!
 //! Key material lives in types that are wiped on drop and print as `[redacted]`. No branch and no
@@ -19,6 +20,7 @@ pub mod aead;
 pub mod batch;
 pub mod hash;
 pub mod hmac;
+pub mod qe;
 
 mod cipher;
 mod data_key;

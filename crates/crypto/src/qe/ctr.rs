@@ -1,0 +1,35 @@
+//! AES-256 in counter mode under a token: `IV ‖ C`, not authenticated.
+
+pub(super) use crate::cipher::ctr as apply;
+
+use crate::aead::IV_LEN;
+
+/// Encrypts `N` bytes into `M`, which is `N` and the 16 bytes of the initialization vector.
+pub(super) fn encrypt<const N: usize, const M: usize>(
+    key: &[u8; 32],
+    iv: &[u8; IV_LEN],
+    plaintext: &[u8; N],
+) -> [u8; M] {
+    const { assert!(M == N + IV_LEN) };
+    let mut out = [0; M];
+    if let Some((iv_place, encrypted)) = out.split_first_chunk_mut() {
+        *iv_place = *iv;
+        encrypted.copy_from_slice(plaintext);
+        apply(key, iv, encrypted);
+    }
+    out
+}
+
+/// The way back.
+pub(super) fn decrypt<const N: usize, const M: usize>(
+    key: &[u8; 32],
+    ciphertext: &[u8; M],
+) -> [u8; N] {
+    const { assert!(M == N + IV_LEN) };
+    let mut out = [0; N];
+    if let Some((iv, encrypted)) = ciphertext.split_first_chunk() {
+        out.copy_from_slice(encrypted);
+        apply(key, iv, &mut out);
+    }
+    out
+}
