@@ -9,6 +9,7 @@
 //! name and text a MongoDB server answers with.
 #![forbid(unsafe_code)]
 
+pub mod collation;
 pub mod decimal;
 pub mod document;
 mod error;

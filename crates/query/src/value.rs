@@ -11,6 +11,7 @@ use std::cmp::Ordering;
 
 use bson::raw::{RawArray, RawBinaryRef, RawBsonRef, RawDocument};
 
+use crate::collation::Collation;
 use crate::document::as_document;
 
 mod number;
@@ -24,7 +25,16 @@ const MAX_COMPARED_DEPTH: usize = 256;
 
 /// Orders two values as MongoDB sorts them. A total order on well-formed values.
 pub fn compare(left: RawBsonRef<'_>, right: RawBsonRef<'_>) -> Ordering {
-    compare_values(left, right, MAX_COMPARED_DEPTH)
+    compare_values(left, right, None, MAX_COMPARED_DEPTH)
+}
+
+/// Orders two values with strings compared by a collation, if one is given.
+pub fn compare_with(
+    left: RawBsonRef<'_>,
+    right: RawBsonRef<'_>,
+    collation: Option<&Collation>,
+) -> Ordering {
+    compare_values(left, right, collation, MAX_COMPARED_DEPTH)
 }
 
 /// Whether two values are equal in MongoDB's sense (`1` and `1.0` are; field order counts).
@@ -34,7 +44,7 @@ pub fn equal(left: RawBsonRef<'_>, right: RawBsonRef<'_>) -> bool {
 
 /// Orders two documents field by field: type, then name, then value; a prefix comes first.
 pub fn compare_documents(left: &RawDocument, right: &RawDocument) -> Ordering {
-    compare_elements(left, right, true, MAX_COMPARED_DEPTH)
+    compare_elements(left, right, true, None, MAX_COMPARED_DEPTH)
 }
 
 /// Whether a value counts as true in expressions: not null, undefined, `false` or zero.
@@ -46,7 +56,12 @@ pub fn is_truthy(value: RawBsonRef<'_>) -> bool {
     }
 }
 
-fn compare_values(left: RawBsonRef<'_>, right: RawBsonRef<'_>, depth: usize) -> Ordering {
+fn compare_values(
+    left: RawBsonRef<'_>,
+    right: RawBsonRef<'_>,
+    collation: Option<&Collation>,
+    depth: usize,
+) -> Ordering {
     use RawBsonRef as B;
     let by_type = rank(left).cmp(&rank(right));
     if by_type != Ordering::Equal {
@@ -54,9 +69,12 @@ fn compare_values(left: RawBsonRef<'_>, right: RawBsonRef<'_>, depth: usize) -> 
     }
     match (left, right) {
         (B::Int32(l), B::Int32(r)) => l.cmp(&r),
-        (B::String(l) | B::Symbol(l), B::String(r) | B::Symbol(r)) => l.cmp(r),
-        (B::Document(l), B::Document(r)) => compare_elements(l, r, true, depth),
-        (B::Array(l), B::Array(r)) => compare_arrays(l, r, depth),
+        (B::String(l) | B::Symbol(l), B::String(r) | B::Symbol(r)) => match collation {
+            None => l.cmp(r),
+            Some(collation) => collation.compare(l, r),
+        },
+        (B::Document(l), B::Document(r)) => compare_elements(l, r, true, collation, depth),
+        (B::Array(l), B::Array(r)) => compare_arrays(l, r, collation, depth),
         (B::Binary(l), B::Binary(r)) => compare_binaries(l, r),
         (B::ObjectId(l), B::ObjectId(r)) => l.bytes().cmp(&r.bytes()),
         (B::Boolean(l), B::Boolean(r)) => l.cmp(&r),
@@ -69,7 +87,7 @@ fn compare_values(left: RawBsonRef<'_>, right: RawBsonRef<'_>, depth: usize) -> 
             .then_with(|| l.options.as_str().cmp(r.options.as_str())),
         (B::JavaScriptCode(l), B::JavaScriptCode(r)) => l.cmp(r),
         (B::JavaScriptCodeWithScope(l), B::JavaScriptCodeWithScope(r)) => {
-            l.code.cmp(r.code).then_with(|| compare_elements(l.scope, r.scope, true, depth))
+            l.code.cmp(r.code).then_with(|| compare_elements(l.scope, r.scope, true, None, depth))
         }
         (B::DbPointer(_), B::DbPointer(_)) => compare_pointers(left, right),
         _ => match (Number::new(left), Number::new(right)) {
@@ -84,6 +102,7 @@ fn compare_elements(
     left: &RawDocument,
     right: &RawDocument,
     names: bool,
+    collation: Option<&Collation>,
     depth: usize,
 ) -> Ordering {
     if depth == 0 {
@@ -103,15 +122,20 @@ fn compare_elements(
         if names {
             order = order.then_with(|| left_name.as_str().cmp(right_name.as_str()));
         }
-        order = order.then_with(|| compare_values(l, r, depth - 1));
+        order = order.then_with(|| compare_values(l, r, collation, depth - 1));
         if order != Ordering::Equal {
             return order;
         }
     }
 }
 
-fn compare_arrays(left: &RawArray, right: &RawArray, depth: usize) -> Ordering {
-    compare_elements(as_document(left), as_document(right), false, depth)
+fn compare_arrays(
+    left: &RawArray,
+    right: &RawArray,
+    collation: Option<&Collation>,
+    depth: usize,
+) -> Ordering {
+    compare_elements(as_document(left), as_document(right), false, collation, depth)
 }
 
 fn compare_binaries(left: RawBinaryRef<'_>, right: RawBinaryRef<'_>) -> Ordering {

@@ -1,2 +1,4 @@
 //! The embedded document database: storage, indexes, evaluation.
 #![forbid(unsafe_code)]
+
+pub mod eval;

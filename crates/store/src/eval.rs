@@ -1,0 +1,42 @@
+//! Evaluation of the query language over raw documents.
+//!
+//! What `fieldveil-query` parsed is compiled once per command and then applied to each document.
+//! Nothing here knows storage; where a stage needs another collection, the caller hands in a
+//! source.
+
+use std::sync::Arc;
+
+use bson::DateTime;
+use bson::raw::{RawBson, RawDocument};
+use fieldveil_query::QueryError;
+use fieldveil_query::collation::Collation;
+
+pub mod matcher;
+pub mod path;
+pub mod regex;
+
+/// What a command fixes for all documents it looks at.
+#[derive(Clone)]
+pub struct Context {
+    /// `$$NOW`, one instant for the whole command.
+    pub now: DateTime,
+    /// The command's `let` variables, without `$$`.
+    pub variables: Vec<(String, RawBson)>,
+    /// How strings compare.
+    pub collation: Option<Arc<Collation>>,
+    /// Compiles `$jsonSchema`; without it, the operator is refused.
+    pub schema_compiler: Option<SchemaCompiler>,
+}
+
+/// Turns a `$jsonSchema` document into a predicate.
+pub type SchemaCompiler = fn(&RawDocument) -> Result<SchemaPredicate, QueryError>;
+
+/// Whether a document is valid.
+pub type SchemaPredicate = Arc<dyn Fn(&RawDocument) -> bool + Send + Sync>;
+
+impl Context {
+    /// A context with the time only.
+    pub fn new(now: DateTime) -> Self {
+        Self { now, variables: Vec::new(), collation: None, schema_compiler: None }
+    }
+}
