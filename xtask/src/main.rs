@@ -1,6 +1,7 @@
 //! Development commands: `cargo xtask <command>`.
 #![forbid(unsafe_code)]
 
+mod bench;
 mod interop;
 mod process;
 mod python;
@@ -22,11 +23,14 @@ enum Command {
     Test(suite::Options),
     /// Real clients, unmodified, against our programs and libraries.
     Interop(interop::Options),
+    /// Speed, as ratios against a peer in the same run.
+    Bench(bench::Options),
 }
 
 fn main() -> Result<()> {
     match Args::parse().command {
         Command::Test(options) => suite::run(&options),
         Command::Interop(options) => interop::run(&options),
+        Command::Bench(options) => bench::run(&options),
     }
 }
