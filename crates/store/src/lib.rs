@@ -1,4 +1,47 @@
 //! The embedded document database: storage, indexes, evaluation.
+//!
+//! [`Store`] is the way in. Documents live in one redb file in a data directory, one table for each
+//! collection and one for each index; see `ARCHITECTURE.md`.
 #![forbid(unsafe_code)]
+#![allow(dead_code, reason = "the planner and views read what the catalog keeps for them")]
 
+mod admin;
+mod aggregate;
+mod catalog;
+mod code;
+mod collation;
+mod cursor;
+mod document;
+mod environment;
+mod error;
 pub mod eval;
+mod find;
+mod index_key;
+mod namespace;
+mod partial;
+mod render;
+mod selector;
+mod snapshot;
+mod storage;
+mod store;
+mod tables;
+mod transaction;
+mod validation;
+mod write;
+mod writer;
+
+pub use admin::{CreateIndexesOutcome, DatabaseInfo, IndexChoice};
+pub use aggregate::{AggregateOptions, ExplainTarget, Verbosity};
+pub use code::Code;
+pub use cursor::Cursor;
+pub use document::{DOCUMENT_MAX_BYTES, NESTING_MAX};
+pub use environment::{Environment, Interrupt, SystemEnvironment};
+pub use error::{Result, StoreError};
+pub use find::{CountOptions, DistinctOptions, FindOptions};
+pub use namespace::{DATABASE_MAX_BYTES, NAMESPACE_MAX_BYTES, Namespace, check_database};
+pub use storage::{FORMAT_VERSION, OpenError};
+pub use store::{Store, StoreOptions};
+pub use write::{
+    Change, DeleteOutcome, DeleteStatement, FindAndModify, FindAndModifyOutcome, InsertOutcome,
+    StatementOutcome, UpdateOutcome, UpdateStatement, WriteError, WriteOptions, WriteStatement,
+};

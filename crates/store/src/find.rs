@@ -1,0 +1,109 @@
+//! Finding documents.
+
+use bson::raw::{RawArrayBuf, RawBson, RawDocumentBuf};
+
+use crate::cursor::Cursor;
+use crate::environment::Interrupt;
+use crate::error::{Result, StoreError};
+use crate::namespace::Namespace;
+use crate::store::Store;
+
+/// A `find` command.
+#[derive(Clone, Debug, Default)]
+pub struct FindOptions {
+    /// Which documents; all without.
+    pub filter: Option<RawDocumentBuf>,
+    /// In which order; without, in the order of the index used or of insertion.
+    pub sort: Option<RawDocumentBuf>,
+    /// Which fields of them.
+    pub projection: Option<RawDocumentBuf>,
+    /// How many of the first ones to leave out.
+    pub skip: u64,
+    /// How many at most; 0 for all.
+    pub limit: u64,
+    /// An index by name or key, or `{$natural: 1}`.
+    pub hint: Option<RawBson>,
+    /// The command's `let`.
+    pub let_variables: Option<RawDocumentBuf>,
+    /// Only the simple collation is supported.
+    pub collation: Option<RawDocumentBuf>,
+    /// When to give up.
+    pub interrupt: Interrupt,
+}
+
+/// A `count` command.
+#[derive(Clone, Debug, Default)]
+pub struct CountOptions {
+    /// Which documents; all without.
+    pub filter: Option<RawDocumentBuf>,
+    /// How many of the first ones to leave out.
+    pub skip: u64,
+    /// How many to count at most; 0 for all.
+    pub limit: u64,
+    /// An index by name or key.
+    pub hint: Option<RawBson>,
+    /// Only the simple collation is supported.
+    pub collation: Option<RawDocumentBuf>,
+    /// When to give up.
+    pub interrupt: Interrupt,
+}
+
+/// A `distinct` command.
+#[derive(Clone, Debug, Default)]
+pub struct DistinctOptions {
+    /// Which documents; all without.
+    pub filter: Option<RawDocumentBuf>,
+    /// An index by name or key.
+    pub hint: Option<RawBson>,
+    /// Only the simple collation is supported.
+    pub collation: Option<RawDocumentBuf>,
+    /// When to give up.
+    pub interrupt: Interrupt,
+}
+
+impl Store {
+    /// Starts a `find` on the last committed state. The cursor keeps that state, whatever is
+    /// written meanwhile.
+    ///
+    /// # Errors
+    /// MongoDB's for a bad filter, sort, projection or hint.
+    pub fn find(&self, namespace: &Namespace, options: FindOptions) -> Result<Cursor> {
+        Cursor::find(self, namespace, options)
+    }
+
+    /// Counts documents.
+    ///
+    /// # Errors
+    /// As [`Store::find`].
+    pub fn count(&self, namespace: &Namespace, options: CountOptions) -> Result<u64> {
+        let find = FindOptions {
+            filter: options.filter,
+            skip: options.skip,
+            limit: options.limit,
+            hint: options.hint,
+            collation: options.collation,
+            interrupt: options.interrupt,
+            ..FindOptions::default()
+        };
+        let mut count = 0;
+        for document in self.find(namespace, find)? {
+            document?;
+            count += 1;
+        }
+        Ok(count)
+    }
+
+    /// The distinct values at the path `key`, in the order in which they are found.
+    ///
+    /// # Errors
+    /// As [`Store::find`]; `Location17217` if the values are larger than a document may be.
+    pub fn distinct(
+        &self,
+        namespace: &Namespace,
+        key: &str,
+        options: DistinctOptions,
+    ) -> Result<RawArrayBuf> {
+        let _ = (namespace, key, options);
+        Err(StoreError::internal("distinct is to come"))
+    }
+}

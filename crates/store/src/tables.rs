@@ -1,0 +1,257 @@
+//! The tables of the data file, and one way to read them inside and outside a write.
+//!
+//! | table | key | value |
+//! | --- | --- | --- |
+//! | `meta` | name | number (format version, next table id) |
+//! | `catalog` | namespace | BSON, see `catalog::persist` |
+//! | `sizes` | collection id | bytes of all documents |
+//! | `c<id>` | record id | document |
+//! | `i<id>` | index key; followed by the record id (8 bytes) unless unique | record id |
+
+use std::collections::HashMap;
+use std::ops::Bound;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bson::RawDocumentBuf;
+use redb::{
+    ReadOnlyTable, ReadTransaction, ReadableTable, ReadableTableMetadata, TableDefinition,
+    TableError,
+};
+
+use crate::error::{Result, StoreError};
+
+pub(crate) const META: TableDefinition<'static, &str, u64> = TableDefinition::new("meta");
+pub(crate) const CATALOG: TableDefinition<'static, &str, &[u8]> = TableDefinition::new("catalog");
+pub(crate) const SIZES: TableDefinition<'static, u64, u64> = TableDefinition::new("sizes");
+
+/// Rows of `meta`.
+pub(crate) const FORMAT_VERSION_ROW: &str = "format version";
+pub(crate) const NEXT_ID_ROW: &str = "next table id";
+
+pub(crate) fn records_name(collection: u64) -> String {
+    format!("c{collection}")
+}
+
+pub(crate) fn index_name(index: u64) -> String {
+    format!("i{index}")
+}
+
+pub(crate) fn records_table(name: &str) -> TableDefinition<'_, u64, &'static [u8]> {
+    TableDefinition::new(name)
+}
+
+pub(crate) fn index_table(name: &str) -> TableDefinition<'_, &'static [u8], u64> {
+    TableDefinition::new(name)
+}
+
+/// Where a scan of an index begins and ends.
+#[derive(Clone, Debug)]
+pub(crate) struct KeyRange {
+    pub(crate) lower: Bound<Vec<u8>>,
+    pub(crate) upper: Bound<Vec<u8>>,
+}
+
+/// What a plan reads: one collection's records and indexes, committed or in the middle of a write.
+///
+/// Scans come in pieces, so that whoever scans keeps only a position and no borrowed iterator.
+pub(crate) trait View {
+    /// The document of one record.
+    fn record(&self, id: u64) -> Result<Option<RawDocumentBuf>>;
+
+    /// Up to `max` records after `after` in the given direction.
+    fn records(
+        &self,
+        after: Option<u64>,
+        descending: bool,
+        max: usize,
+        out: &mut Vec<(u64, RawDocumentBuf)>,
+    ) -> Result<()>;
+
+    /// Up to `max` entries of an index within `range` in the given direction.
+    fn entries(
+        &self,
+        index: u64,
+        range: &KeyRange,
+        descending: bool,
+        max: usize,
+        out: &mut Vec<(Vec<u8>, u64)>,
+    ) -> Result<()>;
+
+    /// The record that an entry of an index leads to.
+    fn entry(&self, index: u64, key: &[u8]) -> Result<Option<u64>>;
+
+    /// How many records there are.
+    fn record_count(&self) -> Result<u64>;
+}
+
+pub(crate) fn read_record(
+    table: &impl ReadableTable<u64, &'static [u8]>,
+    id: u64,
+) -> Result<Option<RawDocumentBuf>> {
+    match table.get(id)? {
+        Some(guard) => Ok(Some(stored_document(guard.value())?)),
+        None => Ok(None),
+    }
+}
+
+pub(crate) fn read_records(
+    table: &impl ReadableTable<u64, &'static [u8]>,
+    after: Option<u64>,
+    descending: bool,
+    max: usize,
+    out: &mut Vec<(u64, RawDocumentBuf)>,
+) -> Result<()> {
+    let after = after.map_or(Bound::Unbounded, Bound::Excluded);
+    let range = match descending {
+        false => (after, Bound::Unbounded),
+        true => (Bound::Unbounded, after),
+    };
+    let mut rows = table.range::<u64>(range)?;
+    for _ in 0..max {
+        let row = if descending { rows.next_back() } else { rows.next() };
+        let Some(row) = row else { break };
+        let (id, document) = row?;
+        out.push((id.value(), stored_document(document.value())?));
+    }
+    Ok(())
+}
+
+pub(crate) fn read_entries(
+    table: &impl ReadableTable<&'static [u8], u64>,
+    range: &KeyRange,
+    descending: bool,
+    max: usize,
+    out: &mut Vec<(Vec<u8>, u64)>,
+) -> Result<()> {
+    let bounds = (range.lower.as_ref().map(Vec::as_slice), range.upper.as_ref().map(Vec::as_slice));
+    if is_empty(&bounds) {
+        return Ok(());
+    }
+    let mut rows = table.range::<&[u8]>(bounds)?;
+    for _ in 0..max {
+        let row = if descending { rows.next_back() } else { rows.next() };
+        let Some(row) = row else { break };
+        let (key, record) = row?;
+        out.push((key.value().to_vec(), record.value()));
+    }
+    Ok(())
+}
+
+/// Whether nothing can lie between the bounds; the storage may not be asked then.
+fn is_empty(bounds: &(Bound<&[u8]>, Bound<&[u8]>)) -> bool {
+    match bounds {
+        (Bound::Included(lower), Bound::Included(upper)) => lower > upper,
+        (
+            Bound::Included(lower) | Bound::Excluded(lower),
+            Bound::Included(upper) | Bound::Excluded(upper),
+        ) => lower >= upper,
+        _ => false,
+    }
+}
+
+/// Documents were checked before they were written; the frame is checked again.
+fn stored_document(bytes: &[u8]) -> Result<RawDocumentBuf> {
+    RawDocumentBuf::from_bytes(bytes.to_vec())
+        .map_err(|error| StoreError::damaged(format_args!("a record is not BSON ({error})")))
+}
+
+type RecordTable = ReadOnlyTable<u64, &'static [u8]>;
+type IndexTable = ReadOnlyTable<&'static [u8], u64>;
+
+/// The committed tables at one moment. Opened tables are kept, as opening costs a look-up.
+pub(crate) struct Tables {
+    transaction: ReadTransaction,
+    records: Mutex<HashMap<u64, Arc<RecordTable>>>,
+    indexes: Mutex<HashMap<u64, Arc<IndexTable>>>,
+}
+
+impl Tables {
+    pub(crate) fn new(transaction: ReadTransaction) -> Self {
+        Self { transaction, records: Mutex::default(), indexes: Mutex::default() }
+    }
+
+    pub(crate) fn records(&self, collection: u64) -> Result<Arc<RecordTable>> {
+        let mut opened = self.records.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(table) = opened.get(&collection) {
+            return Ok(Arc::clone(table));
+        }
+        let name = records_name(collection);
+        let table = Arc::new(self.transaction.open_table(records_table(&name)).map_err(missing)?);
+        opened.insert(collection, Arc::clone(&table));
+        Ok(table)
+    }
+
+    pub(crate) fn index(&self, index: u64) -> Result<Arc<IndexTable>> {
+        let mut opened = self.indexes.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(table) = opened.get(&index) {
+            return Ok(Arc::clone(table));
+        }
+        let name = index_name(index);
+        let table = Arc::new(self.transaction.open_table(index_table(&name)).map_err(missing)?);
+        opened.insert(index, Arc::clone(&table));
+        Ok(table)
+    }
+
+    /// The bytes of all documents of a collection.
+    pub(crate) fn data_bytes(&self, collection: u64) -> Result<u64> {
+        let table = self.transaction.open_table(SIZES)?;
+        Ok(table.get(collection)?.map_or(0, |bytes| bytes.value()))
+    }
+}
+
+/// The catalog names a table that is not there.
+pub(crate) fn missing(error: TableError) -> StoreError {
+    match error {
+        TableError::TableDoesNotExist(name) => {
+            StoreError::damaged(format_args!("table {name} is missing"))
+        }
+        other => other.into(),
+    }
+}
+
+/// One collection in [`Tables`].
+pub(crate) struct CommittedView<'a> {
+    tables: &'a Tables,
+    records: Arc<RecordTable>,
+}
+
+impl<'a> CommittedView<'a> {
+    pub(crate) fn new(tables: &'a Tables, collection: u64) -> Result<Self> {
+        Ok(Self { tables, records: tables.records(collection)? })
+    }
+}
+
+impl View for CommittedView<'_> {
+    fn record(&self, id: u64) -> Result<Option<RawDocumentBuf>> {
+        read_record(&*self.records, id)
+    }
+
+    fn records(
+        &self,
+        after: Option<u64>,
+        descending: bool,
+        max: usize,
+        out: &mut Vec<(u64, RawDocumentBuf)>,
+    ) -> Result<()> {
+        read_records(&*self.records, after, descending, max, out)
+    }
+
+    fn entries(
+        &self,
+        index: u64,
+        range: &KeyRange,
+        descending: bool,
+        max: usize,
+        out: &mut Vec<(Vec<u8>, u64)>,
+    ) -> Result<()> {
+        read_entries(&*self.tables.index(index)?, range, descending, max, out)
+    }
+
+    fn entry(&self, index: u64, key: &[u8]) -> Result<Option<u64>> {
+        Ok(self.tables.index(index)?.get(key)?.map(|record| record.value()))
+    }
+
+    fn record_count(&self) -> Result<u64> {
+        Ok(self.records.len()?)
+    }
+}

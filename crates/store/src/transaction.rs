@@ -1,0 +1,221 @@
+//! A write transaction: what the writes of one group commit work on.
+
+use std::sync::Arc;
+
+use bson::oid::ObjectId;
+use redb::{ReadableTable, ReadableTableMetadata, WriteTransaction};
+
+use crate::catalog::{Catalog, Collection, Data, Index, persist};
+use crate::environment::{Environment, ObjectIds};
+use crate::error::{Result, StoreError};
+use crate::namespace::Namespace;
+use crate::tables::{CATALOG, META, NEXT_ID_ROW, SIZES, index_name, index_table};
+use crate::tables::{records_name, records_table};
+
+mod collection;
+
+pub(crate) use collection::CollectionWriter;
+
+/// The state that the writes of one commit share.
+pub(crate) struct Transaction<'t> {
+    redb: &'t WriteTransaction,
+    catalog: Arc<Catalog>,
+    environment: &'t dyn Environment,
+    object_ids: &'t ObjectIds,
+    has_changes: bool,
+    failure: Option<StoreError>,
+}
+
+/// How a transaction ended.
+pub(crate) enum Outcome {
+    /// Nothing was written.
+    Unchanged,
+    /// To be committed; the catalog is then this one.
+    Changed(Arc<Catalog>),
+    /// A document was left half written; nothing may be committed.
+    Failed(StoreError),
+}
+
+impl<'t> Transaction<'t> {
+    pub(crate) fn new(
+        redb: &'t WriteTransaction,
+        catalog: Arc<Catalog>,
+        environment: &'t dyn Environment,
+        object_ids: &'t ObjectIds,
+    ) -> Self {
+        Self { redb, catalog, environment, object_ids, has_changes: false, failure: None }
+    }
+
+    pub(crate) fn outcome(self) -> Outcome {
+        match (self.failure, self.has_changes) {
+            (Some(error), _) => Outcome::Failed(error),
+            (None, true) => Outcome::Changed(self.catalog),
+            (None, false) => Outcome::Unchanged,
+        }
+    }
+
+    /// Keeps all of the transaction from being committed.
+    pub(crate) fn fail(&mut self, error: StoreError) {
+        self.failure = Some(error);
+    }
+
+    pub(crate) fn catalog(&self) -> &Catalog {
+        &self.catalog
+    }
+
+    pub(crate) fn now_ms(&self) -> i64 {
+        self.environment.now_ms()
+    }
+
+    pub(crate) fn new_object_id(&self) -> ObjectId {
+        self.object_ids.next(self.environment)
+    }
+
+    pub(crate) fn new_uuid(&self) -> bson::Uuid {
+        let mut bytes = [0; 16];
+        self.environment.random(&mut bytes);
+        // The version and variant bits of a random UUID (RFC 9562, section 5.4).
+        bytes[6] = bytes[6] & 0x0F | 0x40;
+        bytes[8] = bytes[8] & 0x3F | 0x80;
+        bson::Uuid::from_bytes(bytes)
+    }
+
+    /// Runs `work` so that a failure in the middle of it keeps all of the transaction from being
+    /// committed.
+    fn all_or_nothing<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        self.has_changes = true;
+        let result = work(self);
+        if let Err(error) = &result {
+            self.fail(error.clone());
+        }
+        result
+    }
+
+    /// Adds a collection or view, or writes a changed one.
+    pub(crate) fn save(&mut self, collection: Collection) -> Result<()> {
+        self.all_or_nothing(|this| {
+            let row = persist::to_row(&collection);
+            let mut table = this.redb.open_table(CATALOG)?;
+            table.insert(collection.namespace.as_str(), row.as_bytes())?;
+            Arc::make_mut(&mut this.catalog).insert(collection);
+            Ok(())
+        })
+    }
+
+    /// Removes a collection or view and all that belongs to it.
+    pub(crate) fn drop_collection(&mut self, collection: &Collection) -> Result<()> {
+        self.all_or_nothing(|this| {
+            this.forget(&collection.namespace)?;
+            if let Some(data) = collection.data() {
+                this.redb.delete_table(records_table(&records_name(data.id)))?;
+                this.redb.open_table(SIZES)?.remove(data.id)?;
+                for index in &data.indexes {
+                    this.redb.delete_table(index_table(&index_name(index.id)))?;
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// Takes the name away and leaves the data.
+    pub(crate) fn forget(&mut self, namespace: &Namespace) -> Result<()> {
+        self.all_or_nothing(|this| {
+            this.redb.open_table(CATALOG)?.remove(namespace.as_str())?;
+            Arc::make_mut(&mut this.catalog).remove(namespace);
+            Ok(())
+        })
+    }
+
+    /// Makes the tables of a new collection with only an `_id` index.
+    pub(crate) fn new_data(&mut self, options: &bson::RawDocument) -> Result<Data> {
+        let id = self.take_id()?;
+        let id_index = self.new_index(crate::catalog::IndexSpec::id_index())?;
+        let data = Data::new(id, vec![Arc::new(id_index)], options)?;
+        self.all_or_nothing(|this| {
+            this.redb.open_table(records_table(&records_name(id)))?;
+            Ok(data)
+        })
+    }
+
+    /// Makes the table of a new index, empty.
+    pub(crate) fn new_index(&mut self, spec: crate::catalog::IndexSpec) -> Result<Index> {
+        let id = self.take_id()?;
+        self.all_or_nothing(|this| {
+            this.redb.open_table(index_table(&index_name(id)))?;
+            let multikey = vec![false; spec.fields.len()];
+            Ok(Index { id, spec, multikey })
+        })
+    }
+
+    /// Removes the table of an index.
+    pub(crate) fn delete_index(&mut self, index: &Index) -> Result<()> {
+        self.all_or_nothing(|this| {
+            this.redb.delete_table(index_table(&index_name(index.id)))?;
+            Ok(())
+        })
+    }
+
+    fn take_id(&mut self) -> Result<u64> {
+        self.all_or_nothing(|this| {
+            let id = Arc::make_mut(&mut this.catalog).take_id();
+            this.redb.open_table(META)?.insert(NEXT_ID_ROW, id + 1)?;
+            Ok(id)
+        })
+    }
+
+    /// Opens a collection's tables for `work`, and afterwards keeps the books: sizes, and which
+    /// indexes have met arrays.
+    pub(crate) fn with_collection<T>(
+        &mut self,
+        collection: &Arc<Collection>,
+        work: impl FnOnce(&mut Self, &mut CollectionWriter<'t>) -> Result<T>,
+    ) -> Result<T> {
+        let data = collection
+            .data()
+            .ok_or_else(|| StoreError::internal("a view was opened as a collection"))?;
+        let mut writer = CollectionWriter::open(self.redb, &collection.namespace, data)?;
+        let result = work(self, &mut writer);
+        let books = writer.close();
+        if books.is_half_written {
+            let error = match &result {
+                Err(error) => error.clone(),
+                Ok(_) => StoreError::internal("a document was left half written"),
+            };
+            self.fail(error);
+        }
+        if books.has_changes {
+            self.all_or_nothing(|this| this.keep_books(collection, data, &books))?;
+        }
+        result
+    }
+
+    fn keep_books(
+        &mut self,
+        collection: &Collection,
+        data: &Data,
+        books: &collection::Books,
+    ) -> Result<()> {
+        if books.bytes_added != 0 {
+            let mut sizes = self.redb.open_table(SIZES)?;
+            let bytes = sizes.get(data.id)?.map_or(0, |bytes| bytes.value());
+            sizes.insert(data.id, bytes.saturating_add_signed(books.bytes_added))?;
+        }
+        let is_new = |(index, seen): (&Arc<Index>, &Vec<bool>)| index.multikey != *seen;
+        if data.indexes.iter().zip(&books.multikey).any(is_new) {
+            let mut data = data.clone();
+            for (index, seen) in data.indexes.iter_mut().zip(&books.multikey) {
+                Arc::make_mut(index).multikey.clone_from(seen);
+            }
+            self.save(Collection { kind: crate::catalog::Kind::Data(data), ..collection.clone() })?;
+        }
+        Ok(())
+    }
+
+    /// Documents and bytes of a collection, as this transaction sees them.
+    pub(crate) fn size(&self, data: &Data) -> Result<(u64, u64)> {
+        let name = records_name(data.id);
+        let count = self.redb.open_table(records_table(&name))?.len()?;
+        let bytes = self.redb.open_table(SIZES)?.get(data.id)?.map_or(0, |bytes| bytes.value());
+        Ok((count, bytes))
+    }
+}

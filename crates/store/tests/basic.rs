@@ -1,0 +1,211 @@
+//! The store from outside: what is written is there, also after opening again.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use bson::{RawDocumentBuf, rawdoc};
+use fieldveil_store::{
+    Code, FindOptions, IndexChoice, Interrupt, Namespace, OpenError, Store, StoreOptions,
+    WriteOptions,
+};
+
+fn people() -> Namespace {
+    Namespace::new("app", "people").unwrap()
+}
+
+fn all(store: &Store, namespace: &Namespace) -> Vec<RawDocumentBuf> {
+    store.find(namespace, FindOptions::default()).unwrap().map(Result::unwrap).collect()
+}
+
+#[test]
+fn written_documents_survive_reopening() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = Store::open(directory.path(), StoreOptions::default()).unwrap();
+    let outcome = store
+        .insert(&people(), vec![rawdoc! {"a": 1}, rawdoc! {"_id": 7}], &WriteOptions::default())
+        .unwrap();
+    assert_eq!(outcome.inserted, 2);
+    store
+        .create_indexes(
+            &people(),
+            &[rawdoc! {"key": {"a": -1}, "name": "a_-1"}],
+            &Interrupt::never(),
+        )
+        .unwrap();
+    let before = all(&store, &people());
+    assert!(before[0].get_object_id("_id").is_ok());
+    let info = store.collection_info(&people());
+    drop(store);
+
+    let store = Store::open(directory.path(), StoreOptions::default()).unwrap();
+    assert_eq!(all(&store, &people()), before);
+    assert_eq!(store.list_indexes(&people()).unwrap().len(), 2);
+    assert_eq!(store.collection_info(&people()), info);
+    assert_eq!(store.list_databases().unwrap()[0].name, "app");
+}
+
+#[test]
+fn second_opener_is_told_the_directory() {
+    let directory = tempfile::tempdir().unwrap();
+    let _first = Store::open(directory.path(), StoreOptions::default()).unwrap();
+    let error = Store::open(directory.path(), StoreOptions::default()).unwrap_err();
+    assert!(matches!(error, OpenError::InUse(_)));
+    assert!(error.to_string().contains(&directory.path().display().to_string()));
+}
+
+#[test]
+fn foreign_directories_are_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("letter.txt"), "dear reader").unwrap();
+    let error = Store::open(directory.path(), StoreOptions::default()).unwrap_err();
+    assert!(matches!(error, OpenError::NotOurs(_)), "{error}");
+    let file = directory.path().join("letter.txt");
+    assert!(matches!(
+        Store::open(&file, StoreOptions::default()).unwrap_err(),
+        OpenError::NotADirectory(_)
+    ));
+    // Nothing was added.
+    assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn damage_and_newer_formats_are_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("data");
+    let store = Store::open(&path, StoreOptions::default()).unwrap();
+    let documents = (0..2000).map(|n| rawdoc! {"_id": n, "text": "x".repeat(200)}).collect();
+    store.insert(&people(), documents, &WriteOptions::default()).unwrap();
+    drop(store);
+
+    let data = path.join("data.redb");
+    let sound = std::fs::read(&data).unwrap();
+    for damaged in [b"not a database".to_vec(), sound[..sound.len() / 2].to_vec(), {
+        let mut bytes = sound.clone();
+        for byte in bytes.iter_mut().skip(8192).step_by(4099) {
+            *byte ^= 0x5A;
+        }
+        bytes
+    }] {
+        std::fs::write(&data, &damaged).unwrap();
+        let error = Store::open(&path, StoreOptions::default()).unwrap_err();
+        assert!(matches!(error, OpenError::Damaged { .. }), "{error}");
+    }
+    std::fs::write(&data, &sound).unwrap();
+    let marker = path.join("fieldveil.toml");
+    let text = std::fs::read_to_string(&marker).unwrap();
+    std::fs::write(&marker, text.replace("format = 1", "format = 99")).unwrap();
+    let error = Store::open(&path, StoreOptions::default()).unwrap_err();
+    assert!(matches!(error, OpenError::NewerFormat { found: 99, .. }), "{error}");
+    std::fs::write(&marker, text).unwrap();
+    assert_eq!(all(&Store::open(&path, StoreOptions::default()).unwrap(), &people()).len(), 2000);
+}
+
+#[test]
+fn duplicates_are_reported_like_mongodb() {
+    let store = Store::in_memory().unwrap();
+    let unordered = WriteOptions { ordered: false, ..WriteOptions::default() };
+    let documents = vec![rawdoc! {"_id": 1}, rawdoc! {"_id": 1.0}, rawdoc! {"_id": 2}];
+    let outcome = store.insert(&people(), documents.clone(), &unordered).unwrap();
+    assert_eq!(outcome.inserted, 2);
+    let error = &outcome.errors[0];
+    assert_eq!(error.index, 1);
+    assert_eq!(
+        error.error.message(),
+        "E11000 duplicate key error collection: app.people index: _id_ dup key: { _id: 1.0 }"
+    );
+    assert_eq!(
+        error.error.extra().unwrap().to_owned(),
+        rawdoc! {"keyPattern": {"_id": 1}, "keyValue": {"_id": 1.0}}
+    );
+    let ordered = store.insert(&people(), documents, &WriteOptions::default()).unwrap();
+    assert_eq!((ordered.inserted, ordered.errors.len()), (0, 1));
+}
+
+#[test]
+fn unique_index_over_duplicates_is_not_built() {
+    let store = Store::in_memory().unwrap();
+    let documents = vec![rawdoc! {"_id": 1, "a": [1, 2]}, rawdoc! {"_id": 2, "a": 2}];
+    store.insert(&people(), documents, &WriteOptions::default()).unwrap();
+    let specs = [
+        rawdoc! {"key": {"b": 1}, "name": "b_1"},
+        rawdoc! {"key": {"a": 1}, "name": "a_1", "unique": true},
+    ];
+    let error = store.create_indexes(&people(), &specs, &Interrupt::never()).unwrap_err();
+    assert!(error.is(Code::DUPLICATE_KEY));
+    assert!(error.message().ends_with("dup key: { a: 2 }"), "{error}");
+    assert_eq!(store.list_indexes(&people()).unwrap().len(), 1);
+    // The collection still takes writes.
+    let outcome = store.insert(&people(), vec![rawdoc! {"a": 2}], &WriteOptions::default());
+    assert_eq!(outcome.unwrap().inserted, 1);
+}
+
+#[test]
+fn index_conflicts_have_their_codes() {
+    let store = Store::in_memory().unwrap();
+    let create = |spec| store.create_indexes(&people(), &[spec], &Interrupt::never());
+    create(rawdoc! {"key": {"a": 1}, "name": "a_1"}).unwrap();
+    let same = create(rawdoc! {"key": {"a": 1.0}, "name": "a_1"}).unwrap();
+    assert_eq!((same.before, same.after), (2, 2));
+    let cases = [
+        (rawdoc! {"key": {"a": 1}, "name": "other"}, 85),
+        (rawdoc! {"key": {"b": 1}, "name": "a_1"}, 86),
+        (rawdoc! {"key": {"a": 1}, "name": "a_1", "unique": true}, 86),
+        (rawdoc! {"key": {"a": 1}, "name": "a_1", "expireAfterSeconds": 1}, 85),
+    ];
+    for (spec, code) in cases {
+        assert_eq!(create(spec.clone()).unwrap_err().code(), code, "{spec:?}");
+    }
+    create(rawdoc! {"key": {"a": 1}, "name": "unique", "unique": true}).unwrap();
+    assert_eq!(store.drop_indexes(&people(), &IndexChoice::All).unwrap(), 3);
+    assert_eq!(store.list_indexes(&people()).unwrap().len(), 1);
+    let missing = IndexChoice::Names(vec!["a_1".into()]);
+    assert!(store.drop_indexes(&people(), &missing).unwrap_err().is(Code::INDEX_NOT_FOUND));
+}
+
+#[test]
+fn bad_documents_are_refused() {
+    let store = Store::in_memory().unwrap();
+    let mut deep = rawdoc! {"end": 1};
+    for _ in 0..101 {
+        deep = rawdoc! {"a": deep};
+    }
+    let cases = [
+        (rawdoc! {"_id": [1]}, 53),
+        (rawdoc! {"_id": {"$x": 1}}, 52),
+        (deep, 15),
+        (rawdoc! {"a": "x".repeat(16 * 1024 * 1024)}, 10334),
+    ];
+    for (document, code) in cases {
+        let outcome = store.insert(&people(), vec![document], &WriteOptions::default()).unwrap();
+        assert_eq!(outcome.errors[0].error.code(), code);
+    }
+}
+
+#[test]
+fn readers_keep_their_snapshot() {
+    let store = Store::in_memory().unwrap();
+    store.insert(&people(), vec![rawdoc! {"_id": 1}], &WriteOptions::default()).unwrap();
+    let cursor = store.find(&people(), FindOptions::default()).unwrap();
+    store.insert(&people(), vec![rawdoc! {"_id": 2}], &WriteOptions::default()).unwrap();
+    store.drop_collection(&people()).unwrap();
+    assert_eq!(cursor.count(), 1);
+    assert_eq!(all(&store, &people()).len(), 0);
+}
+
+#[test]
+fn concurrent_writers_share_commits_and_lose_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = Store::open(directory.path(), StoreOptions::default()).unwrap();
+    std::thread::scope(|scope| {
+        for thread in 0..8 {
+            let store = store.clone();
+            scope.spawn(move || {
+                for n in 0..20 {
+                    let document = rawdoc! {"_id": thread * 100 + n};
+                    let outcome =
+                        store.insert(&people(), vec![document], &WriteOptions::default()).unwrap();
+                    assert_eq!(outcome.inserted, 1);
+                }
+            });
+        }
+    });
+    assert_eq!(all(&store, &people()).len(), 160);
+}
