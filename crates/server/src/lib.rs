@@ -1,2 +1,41 @@
 //! MongoDB commands over the embedded store; and mongocryptd.
+//!
+//! [`Server`] answers MongoDB's drivers from a [`Store`](fieldveil_store::Store): it is what
+//! `fieldveil serve` runs, and what a test starts for itself. A connection is one task that reads,
+//! dispatches through the table of commands, and writes. [`cryptd`] is query analysis over the
+//! same wire.
 #![forbid(unsafe_code)]
+
+mod arguments;
+mod call;
+mod clock;
+mod codes;
+mod commands;
+mod concern;
+mod counters;
+mod cursors;
+mod dispatch;
+mod error;
+mod fail_points;
+mod options;
+mod peer;
+mod reply;
+mod request;
+pub mod serve;
+mod server;
+mod service;
+mod sessions;
+mod shared;
+pub mod signals;
+mod table;
+
+pub use server::{Server, ServerBuilder, StartError};
+
+/// The MongoDB version whose behaviour is followed.
+pub(crate) const SERVER_VERSION: [i32; 3] = [8, 0, 0];
+
+/// The feature compatibility version of [`SERVER_VERSION`].
+pub(crate) const FEATURE_VERSION: &str = "8.0";
+
+/// The authentication mechanisms that are offered.
+pub(crate) const MECHANISMS: &[&str] = &["SCRAM-SHA-256", "SCRAM-SHA-1"];

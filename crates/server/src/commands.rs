@@ -1,0 +1,38 @@
+//! The commands, one file per family, each with its rows of the table.
+
+use crate::table::Command;
+
+mod aggregate;
+mod collection;
+mod count;
+mod cursor;
+mod database;
+mod diagnostic;
+mod explain;
+mod find;
+mod find_and_modify;
+mod handshake;
+mod index;
+mod parameters;
+mod session;
+mod test_only;
+mod write;
+
+/// Every family's rows.
+pub(crate) const FAMILIES: &[&[Command]] = &[
+    handshake::COMMANDS,
+    diagnostic::COMMANDS,
+    parameters::COMMANDS,
+    session::COMMANDS,
+    test_only::COMMANDS,
+    database::COMMANDS,
+    collection::COMMANDS,
+    index::COMMANDS,
+    find::COMMANDS,
+    count::COMMANDS,
+    aggregate::COMMANDS,
+    explain::COMMANDS,
+    cursor::COMMANDS,
+    find_and_modify::COMMANDS,
+    write::COMMANDS,
+];

@@ -1,0 +1,146 @@
+//! `aggregate`.
+
+use bson::{RawArray, RawBson, RawBsonRef};
+use fieldveil_store::{AggregateOptions, Namespace};
+
+use crate::{
+    arguments::{Arguments, integer, type_name},
+    call::Call,
+    codes,
+    commands::{cursor::first_batch, explain},
+    cursors::{DEFAULT_FIRST_BATCH, OpenCursor, Source},
+    error::{CommandError, CommandResult},
+    table::{Access, Command},
+};
+
+pub(crate) const COMMANDS: &[Command] =
+    &[Command::new("aggregate", Access::Read, aggregate, "runs a pipeline").stable()];
+
+/// What a pipeline runs on: a collection, or the database alone.
+pub(crate) enum Target {
+    Collection(Namespace),
+    Database,
+}
+
+impl Target {
+    pub(crate) fn collection(&self) -> Option<&str> {
+        match self {
+            Self::Collection(namespace) => Some(namespace.collection()),
+            Self::Database => None,
+        }
+    }
+}
+
+fn aggregate(call: &Call<'_>) -> CommandResult {
+    let arguments = &call.arguments;
+    let target = target(call)?;
+    let pipeline = pipeline(arguments)?;
+    if arguments.bool("explain")?.unwrap_or(false) {
+        return explain::aggregate(call, &target, pipeline);
+    }
+    let batch_size = match arguments.value("cursor") {
+        Some(RawBsonRef::Document(cursor)) => {
+            let options = Arguments::new("cursor", cursor)?;
+            let size = options.unsigned("batchSize")?;
+            options.finish()?;
+            size.unwrap_or(DEFAULT_FIRST_BATCH)
+        }
+        Some(_) => {
+            return Err(CommandError::type_mismatch("cursor field must be missing or an object"));
+        }
+        None => {
+            return Err(CommandError::failed_to_parse(
+                "The 'cursor' option is required, except for aggregate with the explain argument",
+            ));
+        }
+    };
+    let options = options(call)?;
+    arguments.finish()?;
+    refuse_change_streams(pipeline)?;
+
+    let database = &call.request.database;
+    let found = call.shared.store.aggregate(database, target.collection(), pipeline, options)?;
+    if writes(pipeline) {
+        call.shared.clock.tick();
+    }
+    let namespace = match &target {
+        Target::Collection(namespace) => namespace.as_str().to_owned(),
+        Target::Database => format!("{database}.$cmd.aggregate"),
+    };
+    let cursor = OpenCursor::new(namespace, Source::Store(Box::new(found)), call.session);
+    first_batch(call, cursor, Some(batch_size), false)
+}
+
+pub(crate) fn target(call: &Call<'_>) -> Result<Target, CommandError> {
+    match call.arguments.present("aggregate") {
+        Some(RawBsonRef::String(_)) => call.namespace().map(Target::Collection),
+        Some(value) if integer(value) == Some(1) => Ok(Target::Database),
+        Some(value) if integer(value).is_some() => Err(CommandError::failed_to_parse(
+            "Invalid command format: the 'aggregate' field must specify a collection name or 1",
+        )),
+        Some(value) => Err(CommandError::type_mismatch(format!(
+            "collection name has invalid type {}",
+            type_name(value)
+        ))),
+        None => Err(call.arguments.missing("aggregate")),
+    }
+}
+
+pub(crate) fn pipeline<'a>(arguments: &Arguments<'a>) -> Result<&'a RawArray, CommandError> {
+    let pipeline = match arguments.present("pipeline") {
+        Some(RawBsonRef::Array(pipeline)) => pipeline,
+        Some(_) => {
+            return Err(CommandError::type_mismatch(
+                "'pipeline' option must be specified as an array",
+            ));
+        }
+        None => return Err(arguments.missing("pipeline")),
+    };
+    for stage in pipeline.into_iter().flatten() {
+        if stage.as_document().is_none() {
+            return Err(CommandError::type_mismatch(
+                "Each element of the 'pipeline' array must be an object",
+            ));
+        }
+    }
+    Ok(pipeline)
+}
+
+pub(crate) fn options(call: &Call<'_>) -> Result<AggregateOptions, CommandError> {
+    let arguments = &call.arguments;
+    if arguments.has("encryptionInformation") {
+        return Err(CommandError::new(
+            codes::COMMAND_NOT_SUPPORTED,
+            "Queryable Encryption is not supported by this server",
+        ));
+    }
+    let options = AggregateOptions {
+        hint: arguments.value("hint").map(RawBson::from),
+        let_variables: arguments.document("let")?.map(ToOwned::to_owned),
+        collation: arguments.document("collation")?.map(ToOwned::to_owned),
+        bypass_document_validation: arguments.bool("bypassDocumentValidation")?.unwrap_or(false),
+        interrupt: call.interrupt(),
+    };
+    arguments.ignore(&["allowDiskUse", "fromMongos", "needsMerge", "querySettings"]);
+    Ok(options)
+}
+
+fn refuse_change_streams(pipeline: &RawArray) -> Result<(), CommandError> {
+    match first_stage(pipeline, 0) {
+        Some("$changeStream") => Err(CommandError::new(
+            40573,
+            "The $changeStream stage is only supported on replica sets",
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn writes(pipeline: &RawArray) -> bool {
+    let last = pipeline.into_iter().count().saturating_sub(1);
+    matches!(first_stage(pipeline, last), Some("$out" | "$merge"))
+}
+
+fn first_stage(pipeline: &RawArray, index: usize) -> Option<&str> {
+    let stage = pipeline.get(index).ok().flatten()?.as_document()?;
+    stage.iter().next()?.ok().map(|(name, _)| name.as_str())
+}

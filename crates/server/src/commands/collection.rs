@@ -1,0 +1,113 @@
+//! Collections and views.
+
+use bson::{RawDocument, RawDocumentBuf, raw::cstr, rawdoc};
+
+use crate::{
+    arguments::Arguments,
+    call::Call,
+    commands::cursor::first_batch,
+    cursors::{OpenCursor, Source},
+    error::{CommandError, CommandResult},
+    reply::count,
+    table::{Access, Command},
+};
+
+pub(crate) const COMMANDS: &[Command] = &[
+    Command::new("create", Access::Write, create, "makes a collection or view").stable(),
+    Command::new("drop", Access::Write, drop_collection, "drops a collection or view").stable(),
+    Command::new("listCollections", Access::Read, list, "the collections of a database").stable(),
+];
+
+/// Fields of `create` that are the command's and not the collection's.
+const COMMAND_FIELDS: &[&str] = &[
+    "create",
+    "comment",
+    "writeConcern",
+    "maxTimeMS",
+    "lsid",
+    "txnNumber",
+    "apiVersion",
+    "apiStrict",
+    "apiDeprecationErrors",
+];
+
+fn create(call: &Call<'_>) -> CommandResult {
+    let namespace = call.namespace()?;
+    let options = own_fields(&call.request.body);
+    call.shared.store.create_collection(&namespace, &options)?;
+    call.shared.clock.tick();
+    Ok(rawdoc! {})
+}
+
+fn drop_collection(call: &Call<'_>) -> CommandResult {
+    let namespace = call.namespace()?;
+    call.arguments.ignore(&["encryptedFields"]);
+    call.arguments.finish()?;
+    let dropped = call.shared.store.drop_collection(&namespace)?;
+    call.shared.clock.tick();
+    call.shared.cursors.kill_namespace(|open| open == namespace.as_str());
+    Ok(match dropped {
+        Some(indexes) => rawdoc! {
+            "nIndexesWas": count(u64::try_from(indexes).unwrap_or(u64::MAX)),
+            "ns": namespace.as_str(),
+        },
+        None => rawdoc! {},
+    })
+}
+
+fn list(call: &Call<'_>) -> CommandResult {
+    let arguments = &call.arguments;
+    arguments.present("listCollections");
+    let filter = arguments.document("filter")?;
+    let name_only = arguments.bool("nameOnly")?.unwrap_or(false);
+    let batch_size = batch_size(call)?;
+    arguments.ignore(&["authorizedCollections"]);
+    arguments.finish()?;
+    let database = &call.request.database;
+    let mut found = call.shared.store.list_collections(database);
+    if let Some(filter) = filter {
+        let matcher = super::database::matcher(filter)?;
+        let mut kept = Vec::new();
+        for collection in found {
+            if matcher.matches(&collection)? {
+                kept.push(collection);
+            }
+        }
+        found = kept;
+    }
+    if name_only {
+        found = found.iter().map(|collection| name_and_type(collection)).collect();
+    }
+    let namespace = format!("{database}.$cmd.listCollections");
+    let cursor = OpenCursor::new(namespace, Source::List(found.into_iter()), call.session);
+    first_batch(call, cursor, batch_size, false)
+}
+
+/// `cursor.batchSize` of commands that answer with a cursor over a list.
+pub(crate) fn batch_size(call: &Call<'_>) -> Result<Option<u64>, CommandError> {
+    let Some(cursor) = call.arguments.document("cursor")? else { return Ok(None) };
+    let options = Arguments::new("cursor", cursor)?;
+    let size = options.unsigned("batchSize")?;
+    options.finish()?;
+    Ok(size)
+}
+
+fn name_and_type(collection: &RawDocument) -> RawDocumentBuf {
+    let mut short = RawDocumentBuf::new();
+    for name in [cstr!("name"), cstr!("type")] {
+        if let Ok(Some(value)) = collection.get(name.as_str()) {
+            short.append(name, value);
+        }
+    }
+    short
+}
+
+fn own_fields(body: &RawDocument) -> RawDocumentBuf {
+    let mut options = RawDocumentBuf::new();
+    for (name, value) in body.iter().flatten().skip(1) {
+        if !name.as_str().starts_with('$') && !COMMAND_FIELDS.contains(&name.as_str()) {
+            options.append(name, value);
+        }
+    }
+    options
+}

@@ -1,0 +1,124 @@
+//! `getMore` and `killCursors`, and how a command answers with a cursor.
+
+use bson::{RawArrayBuf, RawBsonRef, RawDocumentBuf, raw::cstr, rawdoc};
+
+use crate::{
+    arguments::{integer, type_name},
+    call::Call,
+    codes,
+    cursors::{Batch, OpenCursor},
+    error::{CommandError, CommandResult},
+    table::{Access, Command},
+};
+
+pub(crate) const COMMANDS: &[Command] = &[
+    Command::new("getMore", Access::Read, get_more, "the next batch of a cursor").stable(),
+    Command::new("killCursors", Access::Read, kill_cursors, "closes cursors").inline().stable(),
+];
+
+/// Fills the first batch and keeps the cursor open when there is more.
+pub(crate) fn first_batch(
+    call: &Call<'_>,
+    mut cursor: OpenCursor,
+    batch_size: Option<u64>,
+    single_batch: bool,
+) -> CommandResult {
+    cursor.time_left =
+        call.deadline.map(|deadline| deadline.saturating_duration_since(std::time::Instant::now()));
+    let batch = cursor.batch(batch_size)?;
+    let namespace = cursor.namespace.clone();
+    let is_last = batch.is_last || single_batch;
+    let id = if is_last { 0 } else { call.shared.cursors.open(cursor)? };
+    Ok(reply(cstr!("firstBatch"), batch, id, &namespace))
+}
+
+fn reply(name: &bson::raw::CStr, batch: Batch, id: i64, namespace: &str) -> RawDocumentBuf {
+    let mut cursor = RawDocumentBuf::new();
+    cursor.append(name, batch.documents);
+    cursor.append(cstr!("id"), id);
+    cursor.append(cstr!("ns"), namespace);
+    rawdoc! { "cursor": cursor }
+}
+
+fn get_more(call: &Call<'_>) -> CommandResult {
+    let arguments = &call.arguments;
+    let id = match arguments.present("getMore") {
+        Some(RawBsonRef::Int64(id)) => id,
+        Some(value) => match integer(value) {
+            Some(id) => id,
+            None => {
+                return Err(CommandError::type_mismatch(format!(
+                    "BSON field 'getMore.getMore' is the wrong type '{}', expected type 'long'",
+                    type_name(value)
+                )));
+            }
+        },
+        None => return Err(CommandError::bad_value("getMore needs a cursor id")),
+    };
+    let collection = arguments.required("collection", arguments.string("collection"))?;
+    let batch_size = arguments.unsigned("batchSize")?.filter(|&size| size > 0);
+    arguments.ignore(&["term", "lastKnownCommittedOpTime"]);
+    arguments.finish()?;
+    if collection.is_empty() {
+        return Err(CommandError::new(
+            codes::INVALID_NAMESPACE,
+            format!("Invalid namespace specified '{}.'", call.request.database),
+        ));
+    }
+    let namespace = format!("{}.{collection}", call.request.database);
+    let cursors = &call.shared.cursors;
+    let mut cursor = cursors.check_out(id, &namespace, call.session)?;
+    if let Some(data) = call.shared.fail_points.named("failGetMoreAfterCursorCheckout") {
+        let code = data.get_i32("errorCode").unwrap_or(codes::INTERRUPTED);
+        cursors.check_in(cursor);
+        return Err(CommandError::new(code, "Hit the 'failGetMoreAfterCursorCheckout' failpoint"));
+    }
+    cursor.resume();
+    let batch = match cursor.batch(batch_size) {
+        Ok(batch) => batch,
+        Err(error) => {
+            cursors.close(id);
+            return Err(error);
+        }
+    };
+    let id = if batch.is_last {
+        cursors.close(id);
+        0
+    } else {
+        cursors.check_in(cursor);
+        id
+    };
+    Ok(reply(cstr!("nextBatch"), batch, id, &namespace))
+}
+
+fn kill_cursors(call: &Call<'_>) -> CommandResult {
+    let arguments = &call.arguments;
+    let namespace = match arguments.string("killCursors")? {
+        Some(collection) => format!("{}.{collection}", call.request.database),
+        None => return Err(CommandError::bad_value("killCursors needs a collection name")),
+    };
+    let ids = arguments.required("cursors", arguments.array("cursors"))?;
+    arguments.finish()?;
+    let (mut killed, mut missing) = (RawArrayBuf::new(), RawArrayBuf::new());
+    for id in ids.into_iter().flatten() {
+        let Some(id) = integer(id) else {
+            return Err(CommandError::type_mismatch(format!(
+                "BSON field 'killCursors.cursors' holds the wrong type '{}', expected type 'long'",
+                type_name(id)
+            )));
+        };
+        let cursors = &call.shared.cursors;
+        let is_ours = cursors.namespace(id).is_some_and(|its| its == namespace);
+        if is_ours && cursors.close(id) {
+            killed.push(id);
+        } else {
+            missing.push(id);
+        }
+    }
+    Ok(rawdoc! {
+        "cursorsKilled": killed,
+        "cursorsNotFound": missing,
+        "cursorsAlive": [],
+        "cursorsUnknown": [],
+    })
+}

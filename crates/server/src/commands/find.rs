@@ -1,0 +1,88 @@
+//! `find`.
+
+use bson::{RawBson, RawDocument};
+use fieldveil_store::FindOptions;
+
+use crate::{
+    call::Call,
+    codes,
+    commands::cursor::first_batch,
+    cursors::{DEFAULT_FIRST_BATCH, OpenCursor, Source},
+    error::{CommandError, CommandResult},
+    table::{Access, Command},
+};
+
+pub(crate) const COMMANDS: &[Command] =
+    &[Command::new("find", Access::Read, find, "finds documents").stable()];
+
+/// A `find` command, read.
+pub(crate) struct Find {
+    pub(crate) options: FindOptions,
+    batch_size: u64,
+    single_batch: bool,
+    no_timeout: bool,
+}
+
+fn find(call: &Call<'_>) -> CommandResult {
+    let namespace = call.namespace()?;
+    let command = parse(call)?;
+    let limit = command.options.limit;
+    let found = call.shared.store.find(&namespace, command.options)?;
+    let mut cursor = OpenCursor::new(
+        namespace.as_str().to_owned(),
+        Source::Store(Box::new(found)),
+        call.session,
+    );
+    cursor.no_timeout = command.no_timeout;
+    cursor.remaining = (limit > 0).then_some(limit);
+    first_batch(call, cursor, Some(command.batch_size), command.single_batch)
+}
+
+/// Reads the command; shared with `explain`.
+pub(crate) fn parse(call: &Call<'_>) -> Result<Find, CommandError> {
+    let arguments = &call.arguments;
+    arguments.present("find");
+    let owned = |document: Option<&RawDocument>| document.map(ToOwned::to_owned);
+    let limit = arguments.integer("limit")?.unwrap_or(0);
+    // Old clients write a negative limit for a single batch.
+    let single_batch = arguments.bool("singleBatch")?.unwrap_or(false) || limit < 0;
+    let options = FindOptions {
+        filter: owned(arguments.document("filter")?),
+        sort: owned(arguments.document("sort")?).filter(|sort| !sort.is_empty()),
+        projection: owned(arguments.document("projection")?),
+        skip: arguments.unsigned("skip")?.unwrap_or(0),
+        limit: limit.unsigned_abs(),
+        hint: arguments.value("hint").map(RawBson::from),
+        let_variables: owned(arguments.document("let")?),
+        collation: owned(arguments.document("collation")?),
+        interrupt: call.interrupt(),
+    };
+    let batch_size = arguments.unsigned("batchSize")?.unwrap_or(DEFAULT_FIRST_BATCH);
+    let no_timeout = arguments.bool("noCursorTimeout")?.unwrap_or(false);
+    refuse_unsupported(call)?;
+    arguments.ignore(&["allowDiskUse", "allowPartialResults", "oplogReplay", "term", "ntoreturn"]);
+    arguments.finish()?;
+    Ok(Find { options, batch_size, single_batch, no_timeout })
+}
+
+fn refuse_unsupported(call: &Call<'_>) -> Result<(), CommandError> {
+    let arguments = &call.arguments;
+    for name in ["returnKey", "showRecordId", "tailable", "awaitData"] {
+        if arguments.bool(name)?.unwrap_or(false) {
+            return Err(unsupported(name));
+        }
+    }
+    for name in ["min", "max"] {
+        if arguments.document(name)?.is_some_and(|bound| !bound.is_empty()) {
+            return Err(unsupported(name));
+        }
+    }
+    Ok(())
+}
+
+fn unsupported(option: &str) -> CommandError {
+    CommandError::new(
+        codes::COMMAND_NOT_SUPPORTED,
+        format!("the option '{option}' of find is not supported"),
+    )
+}

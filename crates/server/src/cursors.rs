@@ -1,0 +1,360 @@
+//! Cursors that stay open between two commands.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use bson::{RawArrayBuf, RawDocumentBuf};
+use fieldveil_store::{Cursor, Interrupt};
+
+use crate::{codes, error::CommandError, sessions::SessionId};
+
+/// Documents of a first batch when the client does not say.
+pub(crate) const DEFAULT_FIRST_BATCH: u64 = 101;
+
+/// Bytes of documents in one batch, as the server's limit.
+const MAX_BATCH_BYTES: usize = 16 * 1024 * 1024;
+
+/// Most cursors at once.
+const MAX_CURSORS: usize = 100_000;
+
+/// Where documents come from.
+#[derive(Debug)]
+pub(crate) enum Source {
+    /// The store.
+    Store(Box<Cursor>),
+    /// A list made beforehand, such as that of the collections.
+    List(std::vec::IntoIter<RawDocumentBuf>),
+}
+
+impl Iterator for Source {
+    type Item = Result<RawDocumentBuf, CommandError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        match self {
+            Self::Store(cursor) => cursor.next().map(|found| found.map_err(CommandError::from)),
+            Self::List(documents) => documents.next().map(Ok),
+        }
+    }
+}
+
+/// A cursor and what goes with it.
+#[derive(Debug)]
+pub(crate) struct OpenCursor {
+    pub(crate) id: i64,
+    /// `database.collection`, by which a client must ask for more.
+    pub(crate) namespace: String,
+    pub(crate) source: Source,
+    pub(crate) session: Option<SessionId>,
+    pub(crate) no_timeout: bool,
+    /// What is left of `maxTimeMS`.
+    pub(crate) time_left: Option<Duration>,
+    /// How many documents may still be given; all without.
+    pub(crate) remaining: Option<u64>,
+    /// A document that did not fit the last batch.
+    pending: Option<RawDocumentBuf>,
+}
+
+/// A batch, and whether it was the last.
+pub(crate) struct Batch {
+    pub(crate) documents: RawArrayBuf,
+    pub(crate) is_last: bool,
+}
+
+impl OpenCursor {
+    pub(crate) fn new(namespace: String, source: Source, session: Option<SessionId>) -> Self {
+        Self {
+            id: 0,
+            namespace,
+            source,
+            session,
+            no_timeout: false,
+            time_left: None,
+            remaining: None,
+            pending: None,
+        }
+    }
+
+    /// Takes up to `count` documents, and no more bytes than a batch may have.
+    ///
+    /// # Errors
+    /// What the source says; the cursor is of no use then.
+    pub(crate) fn batch(&mut self, count: Option<u64>) -> Result<Batch, CommandError> {
+        let begun = Instant::now();
+        let mut batch = RawArrayBuf::new();
+        let mut taken = 0u64;
+        let mut bytes = 0;
+        let is_last = loop {
+            if self.remaining == Some(0) {
+                break true;
+            }
+            if count.is_some_and(|count| taken >= count) {
+                break false;
+            }
+            let Some(document) = self.pending.take().map(Ok).or_else(|| self.source.next()) else {
+                break true;
+            };
+            let document = document?;
+            let len = document.as_bytes().len();
+            if taken > 0 && bytes + len > MAX_BATCH_BYTES {
+                self.pending = Some(document);
+                break false;
+            }
+            bytes += len;
+            taken += 1;
+            batch.push(document);
+            if let Some(remaining) = &mut self.remaining {
+                *remaining -= 1;
+            }
+        };
+        if let Some(left) = &mut self.time_left {
+            *left = left.saturating_sub(begun.elapsed());
+        }
+        Ok(Batch { documents: batch, is_last })
+    }
+
+    /// Gives the source the time that is left.
+    pub(crate) fn resume(&mut self) {
+        let interrupt = self.time_left.map_or_else(Interrupt::never, Interrupt::after);
+        if let Source::Store(cursor) = &mut self.source {
+            cursor.set_interrupt(interrupt);
+        }
+    }
+}
+
+/// The open cursors of a server.
+#[derive(Debug, Default)]
+pub(crate) struct Cursors {
+    slots: Mutex<HashMap<i64, Slot>>,
+}
+
+#[derive(Debug)]
+struct Slot {
+    namespace: String,
+    session: Option<SessionId>,
+    no_timeout: bool,
+    last_used: Instant,
+    /// The cursor, unless a `getMore` has it at the moment.
+    cursor: Option<Box<OpenCursor>>,
+}
+
+impl Cursors {
+    /// Keeps a cursor and gives its id.
+    ///
+    /// # Errors
+    /// When there are too many.
+    pub(crate) fn open(&self, mut cursor: OpenCursor) -> Result<i64, CommandError> {
+        let mut slots = self.lock();
+        if slots.len() >= MAX_CURSORS {
+            return Err(CommandError::new(
+                codes::BAD_VALUE,
+                format!("too many open cursors; the limit is {MAX_CURSORS}"),
+            ));
+        }
+        let id = loop {
+            let id = random_id();
+            if id != 0 && !slots.contains_key(&id) {
+                break id;
+            }
+        };
+        cursor.id = id;
+        let slot = Slot {
+            namespace: cursor.namespace.clone(),
+            session: cursor.session,
+            no_timeout: cursor.no_timeout,
+            last_used: Instant::now(),
+            cursor: Some(Box::new(cursor)),
+        };
+        slots.insert(id, slot);
+        Ok(id)
+    }
+
+    /// Takes a cursor for a `getMore`; it must be given back or closed.
+    ///
+    /// # Errors
+    /// 43 for an unknown id, 13 for another namespace, 12051 when it is in use, and when it
+    /// belongs to another session.
+    pub(crate) fn check_out(
+        &self,
+        id: i64,
+        namespace: &str,
+        session: Option<SessionId>,
+    ) -> Result<Box<OpenCursor>, CommandError> {
+        let mut slots = self.lock();
+        let slot = slots.get_mut(&id).ok_or_else(|| not_found(id))?;
+        if slot.namespace != namespace {
+            return Err(CommandError::new(
+                codes::UNAUTHORIZED,
+                format!(
+                    "Requested getMore on namespace '{namespace}', but cursor belongs to a \
+                     different namespace {}",
+                    slot.namespace
+                ),
+            ));
+        }
+        match (slot.session, session) {
+            (None, Some(_)) => {
+                return Err(CommandError::new(
+                    50737,
+                    format!(
+                        "Cannot run getMore on cursor {id}, which was not created in a session, \
+                         in a session"
+                    ),
+                ));
+            }
+            (Some(_), None) => {
+                return Err(CommandError::new(
+                    50736,
+                    format!(
+                        "Cannot run getMore on cursor {id}, which was created in a session, \
+                         without an lsid"
+                    ),
+                ));
+            }
+            (created, asked) if created != asked => {
+                return Err(CommandError::new(
+                    50738,
+                    format!(
+                        "Cannot run getMore on cursor {id}, which was created in another session"
+                    ),
+                ));
+            }
+            _ => {}
+        }
+        slot.last_used = Instant::now();
+        slot.cursor.take().ok_or_else(|| {
+            CommandError::new(codes::CURSOR_IN_USE, format!("cursor id {id} is already in use"))
+        })
+    }
+
+    /// Gives a cursor back; it is dropped when it was killed meanwhile.
+    pub(crate) fn check_in(&self, cursor: Box<OpenCursor>) {
+        let mut slots = self.lock();
+        if let Some(slot) = slots.get_mut(&cursor.id) {
+            slot.last_used = Instant::now();
+            slot.cursor = Some(cursor);
+        }
+    }
+
+    /// Forgets a cursor; says whether it was there.
+    pub(crate) fn close(&self, id: i64) -> bool {
+        self.lock().remove(&id).is_some()
+    }
+
+    /// The namespace of a cursor.
+    pub(crate) fn namespace(&self, id: i64) -> Option<String> {
+        self.lock().get(&id).map(|slot| slot.namespace.clone())
+    }
+
+    /// Closes the cursors of a session.
+    pub(crate) fn kill_session(&self, session: SessionId) {
+        self.lock().retain(|_, slot| slot.session != Some(session));
+    }
+
+    /// Closes the cursors on a namespace that is gone.
+    pub(crate) fn kill_namespace(&self, is_gone: impl Fn(&str) -> bool) {
+        self.lock().retain(|_, slot| !is_gone(&slot.namespace));
+    }
+
+    /// Closes the cursors that nobody has used for `timeout`.
+    pub(crate) fn expire(&self, now: Instant, timeout: Duration) {
+        self.lock().retain(|_, slot| {
+            slot.no_timeout
+                || slot.cursor.is_none()
+                || now.saturating_duration_since(slot.last_used) < timeout
+        });
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.lock().len()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<i64, Slot>> {
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+pub(crate) fn not_found(id: i64) -> CommandError {
+    CommandError::new(codes::CURSOR_NOT_FOUND, format!("cursor id {id} not found"))
+}
+
+/// An id that nobody guesses; positive, since some clients print it.
+fn random_id() -> i64 {
+    let bytes = uuid::Uuid::new_v4().into_bytes();
+    let (half, _) = bytes.split_at(8);
+    let half: [u8; 8] = half.try_into().unwrap_or_default();
+    i64::from_le_bytes(half) & i64::MAX
+}
+
+#[cfg(test)]
+mod tests {
+    use bson::rawdoc;
+
+    use super::*;
+
+    fn list(count: i32) -> OpenCursor {
+        let documents: Vec<_> = (0..count).map(|id| rawdoc! { "_id": id }).collect();
+        OpenCursor::new("a.b".into(), Source::List(documents.into_iter()), None)
+    }
+
+    #[test]
+    fn batches_end_with_the_documents() {
+        let mut cursor = list(5);
+        let sizes: Vec<(usize, bool)> = (0..3)
+            .map(|_| cursor.batch(Some(2)).unwrap())
+            .map(|batch| (batch.documents.into_iter().count(), batch.is_last))
+            .collect();
+        assert_eq!(sizes, [(2, false), (2, false), (1, true)]);
+    }
+
+    #[test]
+    fn a_limit_ends_the_cursor_at_once() {
+        let mut cursor = list(5);
+        cursor.remaining = Some(2);
+        assert!(cursor.batch(Some(2)).unwrap().is_last);
+    }
+
+    #[test]
+    fn a_batch_keeps_to_its_bytes() {
+        let big = "x".repeat(6 * 1024 * 1024);
+        let documents: Vec<_> = (0..4).map(|_| rawdoc! { "x": big.as_str() }).collect();
+        let mut cursor = OpenCursor::new("a.b".into(), Source::List(documents.into_iter()), None);
+        let first = cursor.batch(None).unwrap();
+        assert_eq!((first.documents.into_iter().count(), first.is_last), (2, false));
+        let second = cursor.batch(None).unwrap();
+        assert_eq!((second.documents.into_iter().count(), second.is_last), (2, true));
+    }
+
+    #[test]
+    fn a_cursor_has_one_user_at_a_time() {
+        let cursors = Cursors::default();
+        let id = cursors.open(list(5)).unwrap();
+        let taken = cursors.check_out(id, "a.b", None).unwrap();
+        assert_eq!(cursors.check_out(id, "a.b", None).unwrap_err().code, 12051);
+        assert!(cursors.close(id));
+        cursors.check_in(taken);
+        assert_eq!(cursors.check_out(id, "a.b", None).unwrap_err().code, 43);
+    }
+
+    #[test]
+    fn a_cursor_answers_to_its_namespace_and_session_only() {
+        let cursors = Cursors::default();
+        let id = cursors.open(OpenCursor { session: Some([1; 16]), ..list(5) }).unwrap();
+        assert_eq!(cursors.check_out(id, "a.c", Some([1; 16])).unwrap_err().code, 13);
+        assert_eq!(cursors.check_out(id, "a.b", Some([2; 16])).unwrap_err().code, 50738);
+        assert_eq!(cursors.check_out(id, "a.b", None).unwrap_err().code, 50736);
+        cursors.kill_session([1; 16]);
+        assert_eq!(cursors.len(), 0);
+    }
+
+    #[test]
+    fn unused_cursors_expire() {
+        let cursors = Cursors::default();
+        cursors.open(list(1)).unwrap();
+        cursors.open(OpenCursor { no_timeout: true, ..list(1) }).unwrap();
+        cursors.expire(Instant::now() + Duration::from_secs(11), Duration::from_secs(10));
+        assert_eq!(cursors.len(), 1);
+    }
+}

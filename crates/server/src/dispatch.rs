@@ -1,0 +1,302 @@
+//! From a request to its reply: checks that belong to every command, then the command.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use bson::{RawBsonRef, RawDocumentBuf, raw::cstr, rawdoc};
+use fieldveil_wire::PeerAddress;
+use tracing::Instrument;
+
+use crate::{
+    arguments::{Arguments, integer},
+    call::Call,
+    codes, concern,
+    error::{CommandError, CommandResult},
+    fail_points,
+    peer::Peer,
+    request::Request,
+    service::{Answer, Service},
+    sessions,
+    shared::Shared,
+    table::{self, Access, Command, Placement, Scope},
+};
+
+/// The longest that `hello` waits for a change that cannot come.
+const MAX_AWAIT: Duration = Duration::from_secs(60 * 60);
+
+impl Service for Shared {
+    type Peer = Peer;
+
+    fn connected(&self, id: i32, address: PeerAddress) -> Peer {
+        self.counters.connected();
+        Peer::new(id, address)
+    }
+
+    async fn answer(self: &Arc<Self>, peer: &Arc<Peer>, request: Request) -> Answer {
+        let span = tracing::debug_span!("command", connection = peer.id, name = request.name);
+        answer(self, peer, request).instrument(span).await
+    }
+
+    fn disconnected(&self, _peer: &Peer) {
+        self.counters.disconnected();
+    }
+}
+
+async fn answer(shared: &Arc<Shared>, peer: &Arc<Peer>, request: Request) -> Answer {
+    let begun = Instant::now();
+    let (result, request) = match table::find(&request.name) {
+        None => (Err(unknown(&request)), request),
+        Some(command) => {
+            let fault = fault(shared, peer, &request);
+            if let Some(fault) = &fault {
+                if let Some(block) = fault.block {
+                    tokio::time::sleep(block).await;
+                }
+                if fault.close {
+                    return Answer::Close;
+                }
+            }
+            if matches!(command.name, "hello" | "isMaster")
+                && !await_topology(shared, &request).await
+            {
+                return Answer::Close;
+            }
+            let failure = fault.as_ref().and_then(fail_points::error);
+            let request = Arc::new(request);
+            let result = match failure {
+                Some(error) => Err(error),
+                None => place(shared, peer, command, &request).await,
+            };
+            let request = Arc::unwrap_or_clone(request);
+            return finish(shared, request, result, fault, begun);
+        }
+    };
+    finish(shared, request, result, None, begun)
+}
+
+/// Turns a result into bytes to send, and decides whether more follow unasked.
+fn finish(
+    shared: &Shared,
+    request: Request,
+    result: CommandResult,
+    fault: Option<fail_points::Fault>,
+    begun: Instant,
+) -> Answer {
+    let micros = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
+    let mut reply = match result {
+        Ok(mut reply) => {
+            tracing::debug!(micros, "done");
+            if let Some(error) = fault.as_ref().and_then(|fault| fault.write_concern_error.as_ref())
+            {
+                reply.append(cstr!("writeConcernError"), error.clone());
+            }
+            if let Some(labels) = fault.and_then(|fault| fault.error_labels) {
+                let labels: bson::RawArrayBuf = labels.iter().map(String::as_str).collect();
+                reply.append(cstr!("errorLabels"), labels);
+            }
+            reply.append(cstr!("ok"), 1.0);
+            reply
+        }
+        Err(error) => {
+            tracing::debug!(micros, code = error.code, "failed");
+            let mut reply = error.to_reply();
+            if let Some(labels) = fault.and_then(|fault| fault.error_labels) {
+                let labels: bson::RawArrayBuf = labels.iter().map(String::as_str).collect();
+                reply.append(cstr!("errorLabels"), labels);
+            }
+            reply
+        }
+    };
+    if shared.options.replica_set.is_some() {
+        append_times(shared, &mut reply);
+    }
+    if request.exhaust_allowed && has_more(&request, &reply) {
+        return Answer::ReplyThen(reply, Box::new(request));
+    }
+    Answer::Reply(reply)
+}
+
+/// Whether a client that allows it gets another reply without asking.
+fn has_more(request: &Request, reply: &RawDocumentBuf) -> bool {
+    if !matches!(reply.get("ok"), Ok(Some(RawBsonRef::Double(1.0)))) {
+        return false;
+    }
+    match request.name.as_str() {
+        "hello" | "isMaster" | "ismaster" => {
+            request.body.get("topologyVersion").is_ok_and(|it| it.is_some())
+        }
+        "getMore" => {
+            let cursor = reply.get_document("cursor");
+            cursor.and_then(|cursor| cursor.get_i64("id")).is_ok_and(|id| id != 0)
+        }
+        _ => false,
+    }
+}
+
+fn append_times(shared: &Shared, reply: &mut RawDocumentBuf) {
+    let time = shared.clock.last_write();
+    let hash = bson::Binary { subtype: bson::spec::BinarySubtype::Generic, bytes: vec![0; 20] };
+    reply.append(
+        cstr!("$clusterTime"),
+        rawdoc! { "clusterTime": time, "signature": { "hash": hash, "keyId": 0i64 } },
+    );
+    reply.append(cstr!("operationTime"), time);
+}
+
+fn fault(shared: &Shared, peer: &Peer, request: &Request) -> Option<fail_points::Fault> {
+    if !shared.options.test_commands || request.name == "configureFailPoint" {
+        return None;
+    }
+    let collection = request.body.get_str(&request.name).unwrap_or_default();
+    let namespace = format!("{}.{collection}", request.database);
+    let app_name = peer.state().app_name.clone();
+    shared.fail_points.for_command(&request.name, app_name.as_deref(), &namespace)
+}
+
+/// Waits as long as a monitoring client allows, since the topology does not change.
+///
+/// Says whether to answer; not when the server ends meanwhile.
+async fn await_topology(shared: &Shared, request: &Request) -> bool {
+    let known = request
+        .body
+        .get_document("topologyVersion")
+        .and_then(|version| version.get_object_id("processId"));
+    let wait = request.body.get("maxAwaitTimeMS").ok().flatten().and_then(integer);
+    let (Ok(known), Some(wait)) = (known, wait) else { return true };
+    if known != shared.process_id {
+        return true;
+    }
+    let wait = Duration::from_millis(u64::try_from(wait).unwrap_or(0)).min(MAX_AWAIT);
+    tokio::select! {
+        () = tokio::time::sleep(wait) => true,
+        () = shared.shutdown.cancelled() => false,
+    }
+}
+
+async fn place(
+    shared: &Arc<Shared>,
+    peer: &Arc<Peer>,
+    command: &'static Command,
+    request: &Arc<Request>,
+) -> CommandResult {
+    if command.placement == Placement::Inline {
+        return run(shared, peer, command, request);
+    }
+    let (shared, peer, request) = (Arc::clone(shared), Arc::clone(peer), Arc::clone(request));
+    let span = tracing::Span::current();
+    let running = tokio::task::spawn_blocking(move || {
+        span.in_scope(|| run(&shared, &peer, command, &request))
+    });
+    running.await.unwrap_or_else(|error| {
+        tracing::error!(name = command.name, %error, "a command ended early");
+        Err(CommandError::new(1, "the command ended early; the server's log says why"))
+    })
+}
+
+/// Checks what every command shares, then runs it.
+fn run(shared: &Shared, peer: &Peer, command: &Command, request: &Request) -> CommandResult {
+    let arguments = Arguments::new(command.name, &request.body)?;
+    check_api(&arguments, command)?;
+    check_scope(shared, command, request)?;
+    shared.counters.command(command.name);
+    let replica_set = shared.options.replica_set.is_some();
+    let session = match arguments.document("lsid")? {
+        Some(lsid) => {
+            let id = sessions::parse_id(lsid)?;
+            if command.access != Access::Public {
+                shared.sessions.touch(id, Instant::now())?;
+            }
+            Some(id)
+        }
+        None => None,
+    };
+    check_transaction(&arguments, session.is_some(), replica_set)?;
+    let deadline = deadline(&arguments)?;
+    let mut write_concern_error = None;
+    if command.access != Access::Public {
+        concern::check_read(&arguments, replica_set)?;
+        write_concern_error = concern::check_write(&arguments, replica_set)?;
+    }
+    let call = Call { shared, peer, request, arguments, session, deadline };
+    let mut reply = (command.run)(&call)?;
+    if let Some(error) = write_concern_error {
+        reply.append(cstr!("writeConcernError"), error);
+    }
+    Ok(reply)
+}
+
+fn unknown(request: &Request) -> CommandError {
+    CommandError::new(codes::COMMAND_NOT_FOUND, format!("no such command: '{}'", request.name))
+}
+
+fn check_api(arguments: &Arguments<'_>, command: &Command) -> Result<(), CommandError> {
+    let Some(version) = arguments.string("apiVersion")? else {
+        if arguments.has("apiStrict") || arguments.has("apiDeprecationErrors") {
+            return Err(CommandError::new(
+                4_886_600,
+                "Provided apiStrict and/or apiDeprecationErrors without passing apiVersion",
+            ));
+        }
+        return Ok(());
+    };
+    if version != "1" {
+        return Err(CommandError::new(codes::API_VERSION_ERROR, "API version must be \"1\""));
+    }
+    if arguments.bool("apiStrict")?.unwrap_or(false) && !command.is_stable {
+        return Err(CommandError::new(
+            codes::API_STRICT_ERROR,
+            format!(
+                "Provided apiStrict:true, but the command {} is not in API Version 1",
+                command.name
+            ),
+        ));
+    }
+    Ok(())
+}
+
+fn check_scope(shared: &Shared, command: &Command, request: &Request) -> Result<(), CommandError> {
+    match command.scope {
+        Scope::AdminOnly if request.database != "admin" => Err(CommandError::new(
+            codes::UNAUTHORIZED,
+            format!("{} may only be run against the admin database.", command.name),
+        )),
+        Scope::TestOnly if !shared.options.test_commands => Err(unknown(request)),
+        _ => Ok(()),
+    }
+}
+
+fn check_transaction(
+    arguments: &Arguments<'_>,
+    has_session: bool,
+    replica_set: bool,
+) -> Result<(), CommandError> {
+    let number = arguments.integer("txnNumber")?;
+    if number.is_some() && !has_session {
+        return Err(CommandError::new(
+            codes::INVALID_OPTIONS,
+            "Transaction number requires a session ID to also be specified",
+        ));
+    }
+    let in_transaction = arguments.has("autocommit") || arguments.has("startTransaction");
+    if in_transaction || (number.is_some() && !replica_set) {
+        return Err(CommandError::new(
+            codes::ILLEGAL_OPERATION,
+            "Transaction numbers are only allowed on a replica set member or mongos",
+        ));
+    }
+    Ok(())
+}
+
+fn deadline(arguments: &Arguments<'_>) -> Result<Option<Instant>, CommandError> {
+    let millis = arguments.integer("maxTimeMS")?.unwrap_or(0);
+    if millis < 0 || millis > i64::from(i32::MAX) {
+        return Err(CommandError::bad_value(format!(
+            "{millis} value for maxTimeMS is out of range [0, {}]",
+            i32::MAX
+        )));
+    }
+    let millis = u64::try_from(millis).unwrap_or(0);
+    Ok((millis > 0).then(|| Instant::now() + Duration::from_millis(millis)))
+}

@@ -1,0 +1,93 @@
+//! The error of a command, as it stands in a reply.
+
+use std::borrow::Cow;
+
+use bson::{RawDocumentBuf, raw::cstr};
+use fieldveil_query::QueryError;
+use fieldveil_store::StoreError;
+
+use crate::codes;
+
+/// Why a command failed: MongoDB's code, its name and a message, and what else the reply holds.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{message}")]
+pub(crate) struct CommandError {
+    pub(crate) code: i32,
+    pub(crate) message: String,
+    /// Overrides the name that belongs to the code.
+    pub(crate) code_name: Option<String>,
+    pub(crate) labels: Vec<&'static str>,
+    /// Fields that follow `codeName` in the reply, such as `errInfo` or `keyPattern`.
+    pub(crate) details: RawDocumentBuf,
+}
+
+pub(crate) type CommandResult = Result<RawDocumentBuf, CommandError>;
+
+impl CommandError {
+    pub(crate) fn new(code: i32, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            message: message.into(),
+            code_name: None,
+            labels: Vec::new(),
+            details: RawDocumentBuf::new(),
+        }
+    }
+
+    pub(crate) fn bad_value(message: impl Into<String>) -> Self {
+        Self::new(codes::BAD_VALUE, message)
+    }
+
+    pub(crate) fn failed_to_parse(message: impl Into<String>) -> Self {
+        Self::new(codes::FAILED_TO_PARSE, message)
+    }
+
+    pub(crate) fn type_mismatch(message: impl Into<String>) -> Self {
+        Self::new(codes::TYPE_MISMATCH, message)
+    }
+
+    pub(crate) fn code_name(&self) -> Cow<'_, str> {
+        match &self.code_name {
+            Some(name) => Cow::Borrowed(name),
+            None => codes::name(self.code),
+        }
+    }
+
+    /// The whole reply: `ok: 0`, the message, the code and its name, then the details.
+    pub(crate) fn to_reply(&self) -> RawDocumentBuf {
+        let mut reply = RawDocumentBuf::new();
+        if !self.labels.is_empty() {
+            let labels: bson::RawArrayBuf = self.labels.iter().copied().collect();
+            reply.append(cstr!("errorLabels"), labels);
+        }
+        reply.append(cstr!("ok"), 0.0);
+        reply.append(cstr!("errmsg"), self.message.as_str());
+        reply.append(cstr!("code"), self.code);
+        reply.append(cstr!("codeName"), &*self.code_name());
+        crate::reply::append_all(&mut reply, &self.details);
+        reply
+    }
+}
+
+impl From<StoreError> for CommandError {
+    fn from(error: StoreError) -> Self {
+        let mut details = RawDocumentBuf::new();
+        if let Some(info) = error.err_info() {
+            details.append(cstr!("errInfo"), info);
+        }
+        if let Some(extra) = error.extra() {
+            crate::reply::append_all(&mut details, extra);
+        }
+        Self {
+            code_name: Some(error.code_name().to_owned()),
+            details,
+            ..Self::new(error.code(), error.message())
+        }
+    }
+}
+
+impl From<QueryError> for CommandError {
+    fn from(error: QueryError) -> Self {
+        Self::from(StoreError::from(error))
+    }
+}

@@ -1,0 +1,70 @@
+//! `fieldveil serve`: a server over a data directory, until a signal ends it.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use clap::Args;
+use fieldveil_store::{OpenError, Store, StoreOptions};
+
+use crate::{
+    server::{Server, StartError},
+    signals::Termination,
+};
+
+/// The command line of `fieldveil serve`.
+#[derive(Clone, Debug, Args)]
+pub struct ServeArgs {
+    /// Address and port to listen on; port 0 lets the system choose.
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:27017")]
+    pub listen: SocketAddr,
+    /// Directory for the data; made when it does not exist.
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: PathBuf,
+    /// Present the server as the only member of this replica set.
+    #[arg(long, value_name = "NAME")]
+    pub replica_set: Option<String>,
+    /// Offer commands that only tests may use, such as fail points.
+    #[arg(long)]
+    pub enable_test_commands: bool,
+    /// Most connections at once.
+    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    pub max_connections: usize,
+}
+
+/// Why `fieldveil serve` ended badly.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ServeError {
+    /// The data directory cannot be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The server cannot start.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// Signals cannot be listened for.
+    #[error("cannot listen for signals: {0}")]
+    Signals(std::io::Error),
+}
+
+/// Serves until SIGINT or SIGTERM. `listening` is called once, with the address, when clients may
+/// connect.
+///
+/// # Errors
+/// See [`ServeError`]; nothing was served then.
+pub async fn serve(args: ServeArgs, listening: impl FnOnce(SocketAddr)) -> Result<(), ServeError> {
+    let mut signals = Termination::listen().map_err(ServeError::Signals)?;
+    let store = Store::open(&args.data_dir, StoreOptions::default())?;
+    let mut builder = Server::builder()
+        .store(store)
+        .listen(args.listen)
+        .test_commands(args.enable_test_commands)
+        .max_connections(args.max_connections);
+    if let Some(name) = args.replica_set {
+        builder = builder.replica_set(name);
+    }
+    let server = builder.start().await?;
+    listening(server.local_addr());
+    let signal = signals.recv().await;
+    tracing::info!(signal, "shutting down");
+    server.shutdown().await;
+    Ok(())
+}

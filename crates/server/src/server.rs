@@ -1,0 +1,167 @@
+//! Starting and ending a server.
+
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+
+use fieldveil_store::Store;
+use fieldveil_wire::BindAddress;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    options::Options,
+    service::{Endpoint, Running},
+    shared::Shared,
+};
+
+/// Why a server did not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// No store was given to the builder.
+    #[error("no store was given; call `store`, for instance with `Store::in_memory()`")]
+    NoStore,
+    /// The address cannot be bound.
+    #[error("cannot listen on {address}: {source}")]
+    Bind {
+        /// The address asked for.
+        address: SocketAddr,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// An address that other machines can reach, and no authentication.
+    #[error(
+        "refusing to listen on {address} without authentication; listen on a loopback address \
+         such as 127.0.0.1"
+    )]
+    NotLoopback {
+        /// The address asked for.
+        address: SocketAddr,
+    },
+}
+
+/// A running server. Dropping it ends it without waiting; see [`Server::shutdown`].
+///
+/// ```
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use fieldveil_server::Server;
+/// use fieldveil_store::Store;
+///
+/// let server = Server::builder().store(Store::in_memory()?).start().await?;
+/// let uri = format!("mongodb://{}", server.local_addr());
+/// # assert!(uri.starts_with("mongodb://127.0.0.1:"));
+/// server.shutdown().await;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Server {
+    running: Running,
+    address: SocketAddr,
+}
+
+impl Server {
+    /// Begins to describe a server.
+    #[must_use]
+    pub fn builder() -> ServerBuilder {
+        ServerBuilder::default()
+    }
+
+    /// Where the server listens, with the port that the system chose.
+    #[must_use]
+    pub fn local_addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Stops accepting, lets running commands finish, closes every connection.
+    pub async fn shutdown(mut self) {
+        self.running.shutdown().await;
+    }
+}
+
+/// Describes a server. By default it listens on a free port of 127.0.0.1, as a standalone.
+#[derive(Debug)]
+pub struct ServerBuilder {
+    store: Option<Store>,
+    address: SocketAddr,
+    options: Options,
+}
+
+impl Default for ServerBuilder {
+    fn default() -> Self {
+        Self {
+            store: None,
+            address: SocketAddr::from(([127, 0, 0, 1], 0)),
+            options: Options::default(),
+        }
+    }
+}
+
+impl ServerBuilder {
+    /// What the server serves. Required.
+    #[must_use]
+    pub fn store(mut self, store: Store) -> Self {
+        self.store = Some(store);
+        self
+    }
+
+    /// Where to listen; port 0 lets the system choose.
+    #[must_use]
+    pub fn listen(mut self, address: SocketAddr) -> Self {
+        self.address = address;
+        self
+    }
+
+    /// Presents the server as the only member of a replica set of this name.
+    #[must_use]
+    pub fn replica_set(mut self, name: impl Into<String>) -> Self {
+        self.options.replica_set = Some(name.into());
+        self
+    }
+
+    /// Offers commands that only tests may use, such as fail points.
+    #[must_use]
+    pub fn test_commands(mut self, enabled: bool) -> Self {
+        self.options.test_commands = enabled;
+        self
+    }
+
+    /// Most connections at once; more are closed as soon as they are accepted.
+    #[must_use]
+    pub fn max_connections(mut self, limit: usize) -> Self {
+        self.options.max_connections = limit;
+        self
+    }
+
+    /// Closes cursors that nobody has used for this time.
+    #[must_use]
+    pub fn cursor_timeout(mut self, timeout: Duration) -> Self {
+        self.options.cursor_timeout = timeout;
+        self
+    }
+
+    /// Starts the server on the current tokio runtime.
+    ///
+    /// # Errors
+    /// See [`StartError`].
+    pub async fn start(self) -> Result<Server, StartError> {
+        let address = self.address;
+        let store = self.store.ok_or(StartError::NoStore)?;
+        if !address.ip().to_canonical().is_loopback() && !self.options.authentication {
+            return Err(StartError::NotLoopback { address });
+        }
+        let shutdown = CancellationToken::new();
+        let endpoint = Endpoint {
+            addresses: vec![BindAddress::Tcp(address)],
+            max_connections: self.options.max_connections,
+            tls: None,
+        };
+        let shared = Arc::new(Shared::new(store, self.options, shutdown.clone()));
+        let running = Running::start(Arc::clone(&shared), endpoint, shutdown)
+            .await
+            .map_err(|source| StartError::Bind { address, source })?;
+        let address = running.address().unwrap_or(address);
+        shared.set_address(address);
+        tokio::spawn(async move { shared.sweep().await });
+        Ok(Server { running, address })
+    }
+}
