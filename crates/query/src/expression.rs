@@ -13,6 +13,8 @@ use crate::{FieldPath, QueryError};
 pub mod operators;
 mod parse;
 
+pub(crate) use parse::check_variable_name;
+
 /// A parsed expression.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Expression {
@@ -193,10 +195,22 @@ impl Call {
                 items => single(self.operator, &RawBson::Array(print_items(items))),
             },
             Arguments::Named(fields) => {
-                single(self.operator, &RawBson::Document(print_fields(fields)))
+                single(self.operator, &RawBson::Document(print_arguments(fields)))
             }
         }
     }
+}
+
+/// Prints arguments by name; a sort pattern is no expression and prints as it is.
+pub(crate) fn print_arguments(fields: &[(String, Expression)]) -> RawDocumentBuf {
+    let mut document = RawDocumentBuf::new();
+    for (name, field) in fields {
+        match field {
+            Expression::Literal(pattern) if name == "sortBy" => put(&mut document, name, pattern),
+            _ => put(&mut document, name, &field.to_raw()),
+        }
+    }
+    document
 }
 
 /// Whether a lone argument would be read as named arguments by operators that have both forms.

@@ -200,6 +200,13 @@ impl Filter {
     }
 }
 
+impl ElemMatch {
+    /// Prints the operator's argument.
+    pub fn to_raw(&self) -> RawDocumentBuf {
+        print::element(self)
+    }
+}
+
 impl Predicate {
     /// The operator's name.
     pub fn operator(&self) -> &str {

@@ -16,6 +16,9 @@ mod error;
 pub mod expression;
 pub mod filter;
 mod path;
+pub mod pipeline;
+pub mod projection;
+pub mod sort;
 pub mod value;
 
 pub use error::{QueryError, code_name};

@@ -22,6 +22,8 @@ fn what_is_printed_reads_back() {
         rawbson!({ "$let": { "vars": { "x": 1 }, "in": { "$add": ["$$x", 1] } } }),
         rawbson!({ "$switch": { "branches": [{ "case": "$a", "then": 1 }], "default": 2 } }),
         rawbson!({ "$rand": {} }),
+        rawbson!({ "$sortArray": { "input": "$a", "sortBy": { "b.c": -1 } } }),
+        rawbson!({ "$sortArray": { "input": "$a", "sortBy": 1 } }),
         rawbson!({ "$meta": "textScore" }),
         rawbson!({ "$year": { "date": "$d", "timezone": "UTC" } }),
     ] {

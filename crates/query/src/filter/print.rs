@@ -92,7 +92,7 @@ fn predicate(document: &mut RawDocumentBuf, predicate: &Predicate) {
     }
 }
 
-fn element(elem_match: &ElemMatch) -> RawDocumentBuf {
+pub(super) fn element(elem_match: &ElemMatch) -> RawDocumentBuf {
     match elem_match {
         ElemMatch::Object(inner) => filter(inner),
         ElemMatch::Value(list) => predicates(list),
