@@ -114,13 +114,14 @@ impl Collection {
 }
 
 impl Data {
-    pub(crate) fn new(id: u64, indexes: Vec<Arc<Index>>, options: &RawDocument) -> Result<Self> {
-        Ok(Self {
-            id,
-            indexes,
-            validation: Arc::new(Validation::from_options(options)?),
-            capped: Capped::from_options(options)?,
-        })
+    pub(crate) fn new(
+        id: u64,
+        indexes: Vec<Arc<Index>>,
+        validation: Validation,
+        options: &RawDocument,
+    ) -> Result<Self> {
+        let capped = Capped::from_options(options)?;
+        Ok(Self { id, indexes, validation: Arc::new(validation), capped })
     }
 
     pub(crate) fn index_by_name(&self, name: &str) -> Option<&Arc<Index>> {

@@ -31,7 +31,6 @@ use bson::spec::BinarySubtype;
 
 use crate::error::Result;
 
-pub(crate) mod decimal;
 pub(crate) mod extract;
 pub(crate) mod number;
 

@@ -17,6 +17,7 @@ mod error;
 pub mod eval;
 mod find;
 mod index_key;
+mod json_schema;
 mod namespace;
 mod partial;
 mod render;

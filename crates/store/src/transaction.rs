@@ -11,6 +11,7 @@ use crate::error::{Result, StoreError};
 use crate::namespace::Namespace;
 use crate::tables::{CATALOG, META, NEXT_ID_ROW, SIZES, index_name, index_table};
 use crate::tables::{records_name, records_table};
+use crate::validation::Validation;
 
 mod collection;
 
@@ -128,9 +129,10 @@ impl<'t> Transaction<'t> {
 
     /// Makes the tables of a new collection with only an `_id` index.
     pub(crate) fn new_data(&mut self, options: &bson::RawDocument) -> Result<Data> {
+        let validation = Validation::parse(options)?;
         let id = self.take_id()?;
         let id_index = self.new_index(crate::catalog::IndexSpec::id_index())?;
-        let data = Data::new(id, vec![Arc::new(id_index)], options)?;
+        let data = Data::new(id, vec![Arc::new(id_index)], validation, options)?;
         self.all_or_nothing(|this| {
             this.redb.open_table(records_table(&records_name(id)))?;
             Ok(data)

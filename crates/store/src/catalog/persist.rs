@@ -14,6 +14,7 @@ use bson::rawdoc;
 use super::{Collection, Data, Index, IndexSpec, Kind, ViewDefinition};
 use crate::error::{Result, StoreError};
 use crate::namespace::Namespace;
+use crate::validation::Validation;
 
 /// The row of `collection`.
 pub(crate) fn to_row(collection: &Collection) -> RawDocumentBuf {
@@ -49,7 +50,8 @@ fn read(namespace: &str, bytes: &[u8]) -> Result<Collection> {
                 let index = index?.as_document().ok_or_else(|| StoreError::damaged("an index"))?;
                 indexes.push(Arc::new(index_from_bson(index)?));
             }
-            Kind::Data(Data::new(id_from_bson(row)?, indexes, &options)?)
+            let validation = Validation::of_stored(&options);
+            Kind::Data(Data::new(id_from_bson(row)?, indexes, validation, &options)?)
         }
         None => Kind::View(ViewDefinition::from_options(&options)?),
     };

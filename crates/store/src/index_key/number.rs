@@ -9,8 +9,7 @@
 use std::cmp::Ordering;
 
 use bson::Decimal128;
-
-use super::decimal::Decimal;
+use fieldveil_query::decimal::Decimal;
 
 /// Digits of a decimal coefficient.
 const DIGITS: u32 = 34;
@@ -39,25 +38,18 @@ pub(crate) fn encode_i64(value: i64, out: &mut Vec<u8>) {
 }
 
 pub(crate) fn encode_decimal(value: Decimal128, out: &mut Vec<u8>) {
-    let (negative, coefficient, exponent) = match Decimal::decode(value) {
-        Decimal::Nan => return encode_f64(f64::NAN, out),
-        Decimal::Infinite { negative: true } => return encode_f64(f64::NEG_INFINITY, out),
-        Decimal::Infinite { negative: false } => return encode_f64(f64::INFINITY, out),
-        Decimal::Finite { coefficient: 0, .. } => return encode_f64(0.0, out),
-        Decimal::Finite { negative, coefficient, exponent } => (negative, coefficient, exponent),
-    };
-    let magnitude = nearest_f64(coefficient, exponent);
-    // How the magnitude of the decimal stands to that of the nearest double.
-    let order = compare_magnitude(coefficient, exponent, magnitude);
-    let nearest = if negative { -magnitude } else { magnitude };
-    match (order, negative) {
-        (Ordering::Equal, _) => encode_f64(nearest, out),
-        (Ordering::Greater, false) | (Ordering::Less, true) => {
-            encode_between(nearest, negative, coefficient, exponent, out);
+    let value = Decimal::decode(value);
+    let nearest = value.to_f64();
+    let order = value.compare_f64(nearest);
+    match (value, order) {
+        (Decimal::Finite(parts), Ordering::Greater) => {
+            encode_between(nearest, parts.negative, parts.coefficient, parts.exponent, out);
         }
-        (Ordering::Less, false) | (Ordering::Greater, true) => {
-            encode_between(nearest.next_down(), negative, coefficient, exponent, out);
+        (Decimal::Finite(parts), Ordering::Less) => {
+            let floor = nearest.next_down();
+            encode_between(floor, parts.negative, parts.coefficient, parts.exponent, out);
         }
+        _ => encode_f64(nearest, out),
     }
 }
 
@@ -88,36 +80,6 @@ fn encode_between(floor: f64, negative: bool, coefficient: u128, exponent: i32, 
     }
     out.extend_from_slice(&exponent);
     out.extend_from_slice(&coefficient);
-}
-
-/// The double nearest to `coefficient * 10^exponent`.
-fn nearest_f64(coefficient: u128, exponent: i32) -> f64 {
-    // The parser of the standard library rounds correctly.
-    format!("{coefficient}e{exponent}").parse().unwrap_or(f64::INFINITY)
-}
-
-/// Compares `coefficient * 10^exponent`, which is not zero, with a `double` of zero or more.
-fn compare_magnitude(coefficient: u128, exponent: i32, double: f64) -> Ordering {
-    if double == 0.0 {
-        return Ordering::Greater;
-    }
-    if double.is_infinite() {
-        return Ordering::Less;
-    }
-    let digits = coefficient.to_string();
-    let first = exponent + i32::try_from(digits.len()).unwrap_or(0) - 1;
-    // 767 digits are enough for every double to be written exactly.
-    let exact = format!("{double:.766e}");
-    let (mantissa, double_first) = exact.split_once('e').unwrap_or((&exact, "0"));
-    let double_first: i32 = double_first.parse().unwrap_or(0);
-    first.cmp(&double_first).then_with(|| {
-        let theirs = mantissa.bytes().filter(u8::is_ascii_digit);
-        let ours = digits.bytes().chain(std::iter::repeat(b'0'));
-        ours.zip(theirs)
-            .map(|(a, b)| a.cmp(&b))
-            .find(|order| order.is_ne())
-            .unwrap_or(Ordering::Equal)
-    })
 }
 
 #[cfg(test)]

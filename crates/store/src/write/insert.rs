@@ -59,7 +59,7 @@ pub(crate) fn insert_one(
 ) -> Result<RawBson> {
     let data = collection.data().ok_or_else(|| StoreError::internal("an insert into a view"))?;
     if !options.bypass_document_validation {
-        data.validation.check(document)?;
+        data.validation.check_insert(document)?;
     }
     writer.insert(document)?;
     let _ = transaction;
