@@ -1,0 +1,102 @@
+//! Cursors over the wire.
+
+use bson::{RawArrayBuf, RawDocumentBuf, rawdoc};
+
+use crate::client::{Client, batch, cursor_id, start};
+
+async fn fill(client: &mut Client, count: i32) {
+    let documents: RawArrayBuf = (0..count).map(|id| rawdoc! { "_id": id }).collect();
+    client.ok(rawdoc! { "insert": "c", "documents": documents, "$db": "d" }).await;
+}
+
+fn get_more(id: i64) -> RawDocumentBuf {
+    rawdoc! { "getMore": id, "collection": "c", "batchSize": 2, "$db": "d" }
+}
+
+#[tokio::test]
+async fn a_cursor_gives_every_document_once() {
+    let (_server, mut client) = start().await;
+    fill(&mut client, 5).await;
+    let reply = client.ok(rawdoc! { "find": "c", "batchSize": 2, "$db": "d" }).await;
+    let mut found = batch(&reply);
+    let mut id = cursor_id(&reply);
+    while id != 0 {
+        let reply = client.ok(get_more(id)).await;
+        found.extend(batch(&reply));
+        id = cursor_id(&reply);
+    }
+    let ids: Vec<i32> = found.iter().map(|it| it.get_i32("_id").unwrap()).collect();
+    assert_eq!(ids, [0, 1, 2, 3, 4]);
+}
+
+#[tokio::test]
+async fn the_first_batch_has_101_documents() {
+    let (_server, mut client) = start().await;
+    fill(&mut client, 150).await;
+    let reply = client.ok(rawdoc! { "find": "c", "$db": "d" }).await;
+    assert_eq!(batch(&reply).len(), 101);
+    let id = cursor_id(&reply);
+    let more = rawdoc! { "getMore": id, "collection": "c", "$db": "d" };
+    assert_eq!(batch(&client.ok(more).await).len(), 49);
+}
+
+#[tokio::test]
+async fn a_killed_cursor_is_not_found() {
+    let (_server, mut client) = start().await;
+    fill(&mut client, 5).await;
+    let reply = client.ok(rawdoc! { "find": "c", "batchSize": 1, "$db": "d" }).await;
+    let id = cursor_id(&reply);
+    let kill = rawdoc! { "killCursors": "c", "cursors": [id, 42i64], "$db": "d" };
+    let reply = client.ok(kill).await;
+    assert_eq!(reply.get_array("cursorsKilled").unwrap().into_iter().count(), 1);
+    assert_eq!(reply.get_array("cursorsNotFound").unwrap().into_iter().count(), 1);
+    assert_eq!(client.code(get_more(id)).await, 43);
+}
+
+#[tokio::test]
+async fn a_limit_and_a_single_batch_leave_no_cursor() {
+    let (_server, mut client) = start().await;
+    fill(&mut client, 5).await;
+    for find in [
+        rawdoc! { "find": "c", "limit": 2, "$db": "d" },
+        rawdoc! { "find": "c", "limit": -2, "$db": "d" },
+        rawdoc! { "find": "c", "batchSize": 2, "singleBatch": true, "$db": "d" },
+    ] {
+        let reply = client.ok(find).await;
+        assert_eq!((batch(&reply).len(), cursor_id(&reply)), (2, 0));
+    }
+}
+
+#[tokio::test]
+async fn a_cursor_ends_with_its_session_and_its_collection() {
+    let (_server, mut client) = start().await;
+    fill(&mut client, 5).await;
+    let lsid = rawdoc! { "id": bson::Binary::from(bson::Uuid::new()) };
+    let find = rawdoc! { "find": "c", "batchSize": 1, "lsid": lsid.clone(), "$db": "d" };
+    let id = cursor_id(&client.ok(find).await);
+    assert_eq!(client.code(get_more(id)).await, 50736);
+    client.ok(rawdoc! { "endSessions": [lsid], "$db": "admin" }).await;
+    assert_eq!(client.code(get_more(id)).await, 43);
+
+    let reply = client.ok(rawdoc! { "find": "c", "batchSize": 1, "$db": "d" }).await;
+    client.ok(rawdoc! { "drop": "c", "$db": "d" }).await;
+    assert_eq!(client.code(get_more(cursor_id(&reply))).await, 43);
+}
+
+#[tokio::test]
+async fn lists_are_cursors_too() {
+    let (_server, mut client) = start().await;
+    for name in ["a", "b", "c"] {
+        client.ok(rawdoc! { "create": name, "$db": "d" }).await;
+    }
+    let list = rawdoc! {
+        "listCollections": 1, "filter": { "name": { "$ne": "b" } }, "nameOnly": true,
+        "cursor": { "batchSize": 1 }, "$db": "d",
+    };
+    let reply = client.ok(list).await;
+    assert_eq!(batch(&reply), [rawdoc! { "name": "a", "type": "collection" }]);
+    let more = rawdoc! {
+        "getMore": cursor_id(&reply), "collection": "$cmd.listCollections", "$db": "d",
+    };
+    assert_eq!(batch(&client.ok(more).await).len(), 1);
+}
