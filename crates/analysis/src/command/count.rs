@@ -1,0 +1,19 @@
+//! `count`.
+
+use super::{Part, Spec, nothing, part};
+
+pub(super) const SPEC: Spec = Spec {
+    name: "count",
+    aliases: &[],
+    fields: &[
+        ("query", Part::Work(part::filter)),
+        ("collation", Part::Keep),
+        ("fields", Part::Keep),
+        ("hint", Part::Keep),
+        ("limit", Part::Keep),
+        ("skip", Part::Keep),
+    ],
+    joins_collections: false,
+    is_explainable: true,
+    finish: nothing,
+};

@@ -1,0 +1,36 @@
+//! `delete`.
+
+use super::{Context, Part, Spec, nothing, part};
+use crate::{AnalyzeError, raw::Element};
+
+pub(super) const SPEC: Spec = Spec {
+    name: "delete",
+    aliases: &[],
+    fields: &[
+        ("deletes", Part::Work(deletes)),
+        ("let", Part::Keep),
+        ("ordered", Part::Keep),
+        ("stmtIds", Part::Keep),
+    ],
+    joins_collections: false,
+    is_explainable: true,
+    finish: nothing,
+};
+
+fn deletes(
+    context: &mut Context<'_>,
+    element: &Element<'_>,
+    out: &mut Vec<u8>,
+) -> Result<(), AnalyzeError> {
+    context.write_statements(element, out, |context, statement, out| {
+        for field in statement.fields()? {
+            let field = field?;
+            match field.name {
+                "q" => context.write_part(&field, out, part::filter)?,
+                "limit" | "collation" | "hint" => out.extend(field.whole),
+                name => return Err(AnalyzeError::unknown_field("delete.deletes", name)),
+            }
+        }
+        statement.check_collation(context.marker)
+    })
+}
