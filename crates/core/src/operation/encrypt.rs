@@ -1,0 +1,271 @@
+//! Automatic encryption of commands.
+//!
+//! ```text
+//!  begin ─► (wire version of the analysing process?) ─► schemas ─► (keys of alternate names?)
+//!        ─► analysis ─► keys of the markings ─► the command to send
+//! ```
+
+mod analysis;
+mod information;
+mod outgoing;
+mod schemas;
+
+pub use analysis::AnalysisError;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use bson::{RawDocument, RawDocumentBuf};
+
+use self::analysis::{Analysed, WireVersion};
+use self::schemas::CommandSchemas;
+use super::{KeyHunt, Waiting};
+use crate::broker::KeyRequests;
+use crate::command::{Classified, CommandError, classify, collections_of_aggregate};
+use crate::crypt::{Crypt, QueryAnalysis};
+use crate::env::Env;
+use crate::error::CoreError;
+use crate::key_id::KeyId;
+use crate::marking::KeySelector;
+use crate::raw;
+use crate::schema::{FieldKey, SchemaError};
+use crate::seal::Marked;
+use crate::step::{NeedCollectionInfo, NeedMarkings, Ready, Step};
+use crate::vault::VaultKey;
+
+/// A command that is being encrypted.
+pub(crate) struct EncryptCommand {
+    crypt: Crypt,
+    command: RawDocumentBuf,
+    /// First name in the command.
+    name: String,
+    /// The database that the command goes to.
+    database: String,
+    /// The collection that the command is aimed at.
+    collection: String,
+    /// Whether the command names its database itself (`bulkWrite`).
+    names_database: bool,
+    schemas: CommandSchemas,
+    wire_version: WireVersion,
+    /// Ids of keys that schemas name by alternate name.
+    named_keys: HashMap<String, KeyId>,
+    /// What analysis made of the command; `None` if it needs no encryption.
+    marked: Option<RawDocumentBuf>,
+}
+
+/// Encrypts a command to `database` by the schema of its collection.
+pub(crate) fn encrypt_command(
+    crypt: &Crypt,
+    database: &str,
+    command: &RawDocument,
+    env: &mut Env<'_>,
+) -> Result<Step, CoreError> {
+    if database.is_empty() {
+        return Err(CommandError::Database.into());
+    }
+    let Classified::Encrypt(target) = classify(command.as_bytes())? else {
+        return Ok(Step::Ready(Ready::new(command.to_owned())));
+    };
+    raw::scan(command.as_bytes(), |_| false)?;
+    let mut schemas = CommandSchemas::new(target.database.unwrap_or(database), target.collection);
+    if target.command == "aggregate" {
+        for collection in collections_of_aggregate(command.as_bytes())? {
+            schemas.request(collection);
+        }
+        if schemas.are_several() && !crypt.allows_several_collections() {
+            return Err(CommandError::SeveralCollections.into());
+        }
+    }
+    let operation = Box::new(EncryptCommand {
+        crypt: crypt.clone(),
+        command: command.to_owned(),
+        name: target.command.to_owned(),
+        database: database.to_owned(),
+        collection: target.collection.to_owned(),
+        names_database: target.database.is_some(),
+        schemas,
+        wire_version: WireVersion::NotNeeded,
+        named_keys: HashMap::new(),
+        marked: None,
+    });
+    if operation.needs_wire_version() {
+        return operation.ask_wire_version();
+    }
+    operation.find_schemas(env)
+}
+
+impl EncryptCommand {
+    /// The database of the schemas.
+    pub(crate) fn target_database(&self) -> &str {
+        self.schemas.database()
+    }
+
+    /// Whether the command names its database itself.
+    pub(crate) fn names_database(&self) -> bool {
+        self.names_database
+    }
+
+    /// The database that the command goes to.
+    pub(crate) fn database(&self) -> &str {
+        &self.database
+    }
+
+    fn is_external(&self) -> bool {
+        self.crypt.query_analysis() == QueryAnalysis::External
+            && !self.crypt.bypasses_query_analysis()
+    }
+
+    /// An analysing process may be too old for what the command needs.
+    fn needs_wire_version(&self) -> bool {
+        self.is_external()
+            && (self.schemas.are_several()
+                || matches!(self.name.as_str(), "create" | "createIndexes"))
+    }
+
+    fn ask_wire_version(mut self: Box<Self>) -> Result<Step, CoreError> {
+        self.wire_version = WireVersion::Asked;
+        Ok(Step::Markings(NeedMarkings::new(self, bson::rawdoc! { "isMaster": 1 })))
+    }
+
+    /// Uses the schemas that are at hand, and asks for those that are not.
+    fn find_schemas(mut self: Box<Self>, env: &mut Env<'_>) -> Result<Step, CoreError> {
+        self.schemas.resolve(&self.crypt, &self.name, self.command.as_bytes(), env.now)?;
+        if let Some(filter) = self.schemas.filter()? {
+            if self.names_database && !self.crypt.asks_other_databases() {
+                return Err(SchemaError::OtherDatabase.into());
+            }
+            return Ok(Step::CollectionInfo(NeedCollectionInfo::new(self, filter)));
+        }
+        self.schemas_found(env)
+    }
+
+    pub(crate) fn feed_collection_info(&mut self, info: &RawDocument) -> Result<(), CoreError> {
+        Ok(self.schemas.feed(info.as_bytes())?)
+    }
+
+    pub(crate) fn collection_info_done(
+        mut self: Box<Self>,
+        env: &mut Env<'_>,
+    ) -> Result<Step, CoreError> {
+        self.schemas.finish_feeding(self.crypt.collection_cache(), env.now);
+        self.schemas_found(env)
+    }
+
+    fn schemas_found(self: Box<Self>, env: &mut Env<'_>) -> Result<Step, CoreError> {
+        if outgoing::carries_tokens(&self.name) {
+            let Some(fields) = self.schemas.encrypted_fields(&self.collection) else {
+                return Err(SchemaError::NoEncryptedFields(self.name).into());
+            };
+            let mut requests = KeyRequests::default();
+            for field in fields.fields() {
+                requests.add(match &field.key {
+                    FieldKey::Id(id) => KeySelector::Id(*id),
+                    FieldKey::Name(name) => KeySelector::Name(name),
+                });
+            }
+            let crypt = self.crypt.clone();
+            return KeyHunt::start(&crypt, requests, &[], Waiting::CommandNames(self), env);
+        }
+        let mut requests = KeyRequests::default();
+        for name in self.schemas.key_alt_names() {
+            requests.add(KeySelector::Name(name));
+        }
+        if requests.is_empty() {
+            return self.analyse(env);
+        }
+        let crypt = self.crypt.clone();
+        KeyHunt::start(&crypt, requests, &[], Waiting::CommandNames(self), env)
+    }
+
+    /// Goes on with the keys that schemas name by alternate name.
+    pub(crate) fn names_resolved(
+        mut self: Box<Self>,
+        crypt: &Crypt,
+        keys: &[Arc<VaultKey>],
+        env: &mut Env<'_>,
+    ) -> Result<Step, CoreError> {
+        for key in keys {
+            for name in key.document().alt_names() {
+                self.named_keys.insert(name.clone(), *key.id());
+            }
+        }
+        if outgoing::carries_tokens(&self.name) {
+            return self.finish(crypt, keys, env);
+        }
+        self.analyse(env)
+    }
+
+    fn analyse(mut self: Box<Self>, env: &mut Env<'_>) -> Result<Step, CoreError> {
+        if self.crypt.bypasses_query_analysis() {
+            let crypt = self.crypt.clone();
+            return self.finish(&crypt, &[], env);
+        }
+        if self.is_external() {
+            let request = self.analysis_request(information::Addressee::Daemon)?;
+            return Ok(Step::Markings(NeedMarkings::new(self, request)));
+        }
+        self.marked = self.analyse_here()?;
+        self.find_keys(env)
+    }
+
+    /// Checks the reply of the analysing process.
+    pub(crate) fn check_reply(&self, reply: &RawDocument) -> Result<(), CoreError> {
+        match self.wire_version {
+            WireVersion::Asked => analysis::read_wire_version(reply).map(|_| ())?,
+            _ => Analysed::read(reply).map(|_| ())?,
+        }
+        Ok(())
+    }
+
+    /// Goes on with the reply of the analysing process.
+    pub(crate) fn analysed(
+        mut self: Box<Self>,
+        reply: Option<RawDocumentBuf>,
+        env: &mut Env<'_>,
+    ) -> Result<Step, CoreError> {
+        let reply = reply.ok_or(AnalysisError::NoReply)?;
+        if let WireVersion::Asked = self.wire_version {
+            let version = analysis::read_wire_version(&reply)?;
+            self.wire_version = WireVersion::Known(version);
+            if self.is_unknown_to(version)? {
+                return Ok(Step::Ready(Ready::new(self.command)));
+            }
+            return self.find_schemas(env);
+        }
+        self.marked = match Analysed::read(&reply)? {
+            Analysed::NothingToDo => None,
+            Analysed::Marked(command) => Some(command.to_owned()),
+        };
+        self.find_keys(env)
+    }
+
+    /// Gets the keys of all markings.
+    fn find_keys(self: Box<Self>, env: &mut Env<'_>) -> Result<Step, CoreError> {
+        let crypt = self.crypt.clone();
+        let mut requests = KeyRequests::default();
+        if let Some(marked) = &self.marked {
+            let marked = Marked::parse(marked.as_bytes(), &mut requests)?;
+            if let Some(keys) = crypt.key_cache().get_all(requests.selectors(), env.now) {
+                let document = self.outgoing(Some(&marked), &keys, env)?;
+                return Ok(Step::Ready(Ready::new(document)));
+            }
+        }
+        KeyHunt::start(&crypt, requests, &[], Waiting::Command(self), env)
+    }
+
+    /// Writes the command to send.
+    pub(crate) fn finish(
+        self: Box<Self>,
+        _crypt: &Crypt,
+        keys: &[Arc<VaultKey>],
+        env: &mut Env<'_>,
+    ) -> Result<Step, CoreError> {
+        let mut requests = KeyRequests::default();
+        let marked = match &self.marked {
+            Some(marked) => Some(Marked::parse(marked.as_bytes(), &mut requests)?),
+            None => None,
+        };
+        let document = self.outgoing(marked.as_ref(), keys, env)?;
+        Ok(Step::Ready(Ready::new(document)))
+    }
+}

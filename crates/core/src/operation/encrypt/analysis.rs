@@ -1,0 +1,189 @@
+//! The question to query analysis, and its answer.
+
+use bson::{RawDocument, RawDocumentBuf};
+use fieldveil_analysis::{AnalyzeError, EncryptionSchema, SchemaSet, analyze, analyze_request};
+use std::sync::Arc;
+
+use super::EncryptCommand;
+use super::information::{self, Addressee};
+use crate::error::CoreError;
+use crate::raw::{DocumentWriter, Elements, MalformedBson, find};
+use crate::schema::SchemaError;
+
+/// Wire version of a server that analyses `create` and `createIndexes` (6.0).
+const CREATE: i32 = 17;
+/// Wire version of a server that takes several schemas (8.1).
+const SEVERAL_SCHEMAS: i32 = 26;
+/// Wire version of a server that takes schemas of both kinds (8.2).
+const MIXED_SCHEMAS: i32 = 27;
+
+/// Why query analysis or its answer is refused.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AnalysisError {
+    /// The built-in analysis refused the command.
+    #[error(transparent)]
+    Refused(#[from] AnalyzeError),
+    /// A JSON schema is no encryption schema.
+    #[error(transparent)]
+    Schema(#[from] fieldveil_analysis::SchemaError),
+    /// The reply is malformed.
+    #[error("malformed BSON")]
+    Malformed(#[from] MalformedBson),
+    /// No reply at all, or one without the command.
+    #[error("malformed marking, no 'result'")]
+    NoReply,
+    /// The command in the reply is no document.
+    #[error("malformed marking, 'result' must be a document")]
+    ResultType,
+    /// The analysing process does not say how old it is.
+    #[error("expected to find 'maxWireVersion' in isMaster response, but did not.")]
+    NoWireVersion,
+    /// What it says is no number.
+    #[error("expected 'maxWireVersion' to be int32.")]
+    WireVersionType,
+    /// It is too old for several schemas.
+    #[error(
+        "Encrypting '{command}' requires multiple schemas. Detected mongocryptd with wire version \
+         {actual}, but need {SEVERAL_SCHEMAS}. Upgrade mongocryptd to 8.1 or newer."
+    )]
+    TooOldForSeveral {
+        /// The command.
+        command: String,
+        /// Its wire version.
+        actual: i32,
+    },
+}
+
+/// How old the analysing process is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum WireVersion {
+    /// It does not matter.
+    NotNeeded,
+    /// It was asked.
+    Asked,
+    /// It has answered.
+    Known(i32),
+}
+
+/// Reads the reply to `isMaster`.
+pub(super) fn read_wire_version(reply: &RawDocument) -> Result<i32, AnalysisError> {
+    let version = find(reply.as_bytes(), "maxWireVersion")?.ok_or(AnalysisError::NoWireVersion)?;
+    version.as_i32().ok_or(AnalysisError::WireVersionType)
+}
+
+/// The reply to a command.
+pub(super) enum Analysed<'a> {
+    /// No schema has an encrypted field: the command goes as it came.
+    NothingToDo,
+    /// The command with markings.
+    Marked(&'a RawDocument),
+}
+
+impl<'a> Analysed<'a> {
+    pub(super) fn read(reply: &'a RawDocument) -> Result<Self, AnalysisError> {
+        let bytes = reply.as_bytes();
+        crate::raw::scan(bytes, |_| false)?;
+        let requires = find(bytes, "schemaRequiresEncryption")?;
+        if requires.and_then(|element| element.as_bool()) == Some(false) {
+            return Ok(Self::NothingToDo);
+        }
+        let result = find(bytes, "result")?.ok_or(AnalysisError::NoReply)?;
+        let result = result.as_document().ok_or(AnalysisError::ResultType)?;
+        Ok(Self::Marked(RawDocument::from_bytes(result).map_err(|_| MalformedBson)?))
+    }
+}
+
+impl EncryptCommand {
+    /// Whether an analysing process of this age does not know the command, which then goes as it came.
+    ///
+    /// # Errors
+    /// If it knows the command, but not what the command needs.
+    pub(super) fn is_unknown_to(&self, version: i32) -> Result<bool, AnalysisError> {
+        if matches!(self.name.as_str(), "create" | "createIndexes") && version < CREATE {
+            return Ok(true);
+        }
+        if self.schemas.are_several() && version < SEVERAL_SCHEMAS {
+            let command = self.name.clone();
+            return Err(AnalysisError::TooOldForSeveral { command, actual: version });
+        }
+        Ok(false)
+    }
+
+    /// Refuses schemas of both kinds in one command, if analysis cannot take them.
+    pub(super) fn check_mixture(&self) -> Result<(), SchemaError> {
+        let mixes = match self.wire_version {
+            WireVersion::Known(version) => version >= MIXED_SCHEMAS,
+            WireVersion::NotNeeded | WireVersion::Asked => !self.is_external(),
+        };
+        if mixes {
+            return Ok(());
+        }
+        let encrypted = self.schemas.find_with(|schema| schema.encrypted_fields.is_some());
+        let json = self
+            .schemas
+            .find_with(|schema| schema.encrypted_fields.is_none() && schema.json.is_some());
+        match (encrypted, json) {
+            (Some(encrypted), Some(json)) => Err(SchemaError::Mixed {
+                encrypted: encrypted.collection.clone(),
+                json: json.collection.clone(),
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// The command with the schemas that analysis needs, and without what drivers add on sending.
+    pub(super) fn analysis_request(
+        &self,
+        addressee: Addressee,
+    ) -> Result<RawDocumentBuf, CoreError> {
+        self.check_mixture()?;
+        let mut out = Vec::with_capacity(self.command.as_bytes().len() + 1024);
+        let mut writer = DocumentWriter::new(&mut out);
+        for element in Elements::of(self.command.as_bytes())? {
+            let element = element?;
+            match element.name {
+                b"$db" => {}
+                b"encryptedFields" if self.name == "create" => {
+                    information::write_create_fields(&mut writer, &element, &self.named_keys)?;
+                }
+                _ => {
+                    writer.raw(element.kind, element.name, element.value);
+                }
+            }
+        }
+        writer.finish()?;
+        let command = RawDocumentBuf::from_bytes(out).map_err(|_| MalformedBson)?;
+        information::add_schemas(&command, &self.name, &self.schemas, &self.named_keys, addressee)
+    }
+
+    /// Analyses the command in this process.
+    pub(super) fn analyse_here(&self) -> Result<Option<RawDocumentBuf>, CoreError> {
+        if self.schemas.use_queryable_encryption() {
+            let mut request = self.analysis_request(Addressee::Library)?;
+            request.append(bson::raw::cstr!("$db"), self.database.as_str());
+            let reply = analyze_request(&request).map_err(AnalysisError::from)?;
+            return Ok(match Analysed::read(&reply)? {
+                Analysed::NothingToDo => None,
+                Analysed::Marked(command) => Some(command.to_owned()),
+            });
+        }
+        if self.schemas.find_with(|schema| schema.json.is_some()).is_none() {
+            return Ok(None);
+        }
+        let mut set = SchemaSet::new();
+        for entry in self.schemas.entries() {
+            let json = entry.schema().and_then(|schema| schema.json.as_ref());
+            let schema = match json {
+                Some(json) => Arc::clone(json.compiled()?),
+                None => Arc::new(EncryptionSchema::empty()),
+            };
+            set.insert(entry.namespace.as_str(), schema);
+        }
+        if !set.requires_encryption() {
+            return Ok(None);
+        }
+        let analysis = analyze(&self.command, &self.database, &set).map_err(AnalysisError::from)?;
+        Ok(analysis.has_encryption_placeholders.then_some(analysis.command))
+    }
+}

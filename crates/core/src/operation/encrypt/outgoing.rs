@@ -1,0 +1,227 @@
+//! The command that is sent.
+
+use std::sync::Arc;
+
+use bson::RawDocumentBuf;
+
+use super::EncryptCommand;
+use super::information::{self, Addressee};
+use crate::broker::KeyVaultError;
+use crate::env::Env;
+use crate::error::CoreError;
+use crate::raw::{self, DocumentWriter, Element, Elements, MalformedBson, find, kind};
+use crate::schema::{EncryptedFields, EncryptedFieldsError, SchemaError};
+use crate::seal::Marked;
+use crate::vault::VaultKey;
+
+const COMPACT: &str = "compactStructuredEncryptionData";
+const CLEANUP: &str = "cleanupStructuredEncryptionData";
+
+/// Whether the command is sent with tokens of every encrypted field, and without analysis.
+pub(super) fn carries_tokens(name: &str) -> bool {
+    matches!(name, COMPACT | CLEANUP)
+}
+
+/// Whether a binary with this first byte is a payload that the server works on.
+fn is_worked_on(first_byte: u8) -> bool {
+    matches!(first_byte, 4 | 5 | 10 | 11 | 12 | 13 | 18)
+}
+
+impl EncryptCommand {
+    /// The command with its markings replaced. One that needs nothing is as it came.
+    pub(super) fn outgoing(
+        &self,
+        marked: Option<&Marked<'_>>,
+        keys: &[Arc<VaultKey>],
+        env: &mut Env<'_>,
+    ) -> Result<RawDocumentBuf, CoreError> {
+        let uses_queryable_encryption = self.schemas.use_queryable_encryption();
+        let marked = marked.filter(|marked| uses_queryable_encryption || !marked.is_empty());
+        let mut out = Vec::new();
+        match marked {
+            Some(marked) => {
+                let sealed_keys = if carries_tokens(&self.name) { &[] } else { keys };
+                marked.seal(sealed_keys, env.random, &mut out)?;
+            }
+            None if uses_queryable_encryption => {
+                out.extend_from_slice(self.command.as_bytes());
+            }
+            None => return Ok(self.command.clone()),
+        }
+        let mut command = RawDocumentBuf::from_bytes(out).map_err(|_| MalformedBson)?;
+        if uses_queryable_encryption {
+            command = self.with_information(&command, keys)?;
+        }
+        // Drivers add `$db` on the way to analysis; who sent it here wants it back.
+        if find(self.command.as_bytes(), "$db")?.is_some()
+            && find(command.as_bytes(), "$db")?.is_none()
+        {
+            command.append(bson::raw::cstr!("$db"), self.database.as_str());
+        }
+        Ok(command)
+    }
+
+    fn with_information(
+        &self,
+        command: &RawDocumentBuf,
+        keys: &[Arc<VaultKey>],
+    ) -> Result<RawDocumentBuf, CoreError> {
+        let fields = self.schemas.encrypted_fields(&self.collection);
+        let mut command = strip_information(command.as_bytes(), &self.name)?;
+        if self.name == "create"
+            && let Some(fields) = fields
+        {
+            command = with_str_encode_version(command.as_bytes(), fields)?;
+        }
+        if self.needs_information(command.as_bytes(), fields)? {
+            command = information::add_schemas(
+                &command,
+                &self.name,
+                &self.schemas,
+                &self.named_keys,
+                Addressee::Server,
+            )?;
+        }
+        if carries_tokens(&self.name) {
+            let fields = fields.ok_or_else(|| SchemaError::NoEncryptedFields(self.name.clone()))?;
+            command = self.with_tokens(command.as_bytes(), fields, keys)?;
+        }
+        Ok(command)
+    }
+
+    fn needs_information(
+        &self,
+        command: &[u8],
+        fields: Option<&EncryptedFields>,
+    ) -> Result<bool, CoreError> {
+        Ok(match self.name.as_str() {
+            "create" | "collMod" | "createIndexes" | CLEANUP => false,
+            COMPACT => {
+                fields.is_some_and(|fields| fields.fields().iter().any(|field| field.has_padding))
+            }
+            "find" | "aggregate" | "count" | "distinct" | "insert" => {
+                !raw::scan(command, is_worked_on)?.is_empty()
+            }
+            _ => true,
+        })
+    }
+
+    /// One token, or pair of tokens, for each field; in reverse order of the schema, like others.
+    fn with_tokens(
+        &self,
+        command: &[u8],
+        fields: &EncryptedFields,
+        keys: &[Arc<VaultKey>],
+    ) -> Result<RawDocumentBuf, CoreError> {
+        let mut out = Vec::with_capacity(command.len() + fields.fields().len() * 96);
+        let mut writer = DocumentWriter::new(&mut out);
+        copy_elements(&mut writer, command, |_| true)?;
+        let name = if self.name == COMPACT { "compactionTokens" } else { "cleanupTokens" };
+        writer.document(name, |tokens| {
+            for field in fields.fields().iter().rev() {
+                let key = keys
+                    .iter()
+                    .find(|key| field.key.is_of(key.document()))
+                    .ok_or(KeyVaultError::Missing)?;
+                let index = key.key().index_tokens();
+                let ecoc = index.ecoc.as_bytes();
+                if field.has_padding {
+                    tokens.document(&field.path, |pair| {
+                        let padding = index.esc.anchor_padding_root();
+                        pair.generic("ecoc", ecoc)
+                            .generic("anchorPaddingToken", padding.as_bytes());
+                        Ok::<_, CoreError>(())
+                    })?;
+                } else {
+                    tokens.generic(&field.path, ecoc);
+                }
+            }
+            Ok::<_, CoreError>(())
+        })?;
+        writer.finish()?;
+        Ok(RawDocumentBuf::from_bytes(out).map_err(|_| MalformedBson)?)
+    }
+}
+
+fn copy_elements(
+    writer: &mut DocumentWriter<'_>,
+    document: &[u8],
+    is_wanted: impl Fn(&Element<'_>) -> bool,
+) -> Result<(), MalformedBson> {
+    for element in Elements::of(document)? {
+        let element = element?;
+        if is_wanted(&element) {
+            writer.raw(element.kind, element.name, element.value);
+        }
+    }
+    Ok(())
+}
+
+/// Removes `encryptionInformation` from wherever analysis left it.
+fn strip_information(command: &[u8], name: &str) -> Result<RawDocumentBuf, CoreError> {
+    let is_kept = |element: &Element<'_>| element.name != b"encryptionInformation";
+    let mut out = Vec::with_capacity(command.len());
+    let mut writer = DocumentWriter::new(&mut out);
+    for element in Elements::of(command)? {
+        let element = element?;
+        match (name, element.name, element.kind) {
+            ("explain", b"explain", kind::DOCUMENT) => {
+                writer.document("explain", |inner| copy_elements(inner, element.value, is_kept))?;
+            }
+            ("bulkWrite", b"nsInfo", kind::ARRAY) => {
+                writer.array("nsInfo", |items| {
+                    for info in Elements::of(element.value)? {
+                        let info = info?;
+                        let document = info.as_document().ok_or(MalformedBson)?;
+                        items.item(|item, index| {
+                            item.document(index, |inner| copy_elements(inner, document, is_kept))
+                                .map(|_| ())
+                        })?;
+                    }
+                    Ok::<_, MalformedBson>(())
+                })?;
+            }
+            _ if is_kept(&element) => {
+                writer.raw(element.kind, element.name, element.value);
+            }
+            _ => {}
+        }
+    }
+    writer.finish()?;
+    Ok(RawDocumentBuf::from_bytes(out).map_err(|_| MalformedBson)?)
+}
+
+/// Adds the version of the rules for text to `encryptedFields` of a `create` command.
+fn with_str_encode_version(
+    command: &[u8],
+    fields: &EncryptedFields,
+) -> Result<RawDocumentBuf, CoreError> {
+    let unchanged = || RawDocumentBuf::from_bytes(command.to_vec()).map_err(|_| MalformedBson);
+    let Some(encrypted_fields) = find(command, "encryptedFields")? else { return Ok(unchanged()?) };
+    let document = encrypted_fields
+        .as_document()
+        .ok_or_else(|| SchemaError::CreateFieldsType(kind::name(encrypted_fields.kind)))?;
+    let expected = fields.str_encode_version();
+    if let Some(given) = find(document, "strEncodeVersion")? {
+        let actual = given
+            .as_i32()
+            .ok_or_else(|| EncryptedFieldsError::StrEncodeVersionType(kind::name(given.kind)))
+            .map_err(SchemaError::from)?;
+        let expected = expected.unwrap_or(0);
+        if actual != expected {
+            return Err(SchemaError::StrEncodeVersion { actual, expected }.into());
+        }
+        return Ok(unchanged()?);
+    }
+    let Some(version) = expected else { return Ok(unchanged()?) };
+    let mut out = Vec::with_capacity(command.len() + 32);
+    let mut writer = DocumentWriter::new(&mut out);
+    copy_elements(&mut writer, command, |element| element.name != b"encryptedFields")?;
+    writer.document("encryptedFields", |fields| {
+        copy_elements(fields, document, |_| true)?;
+        fields.i32("strEncodeVersion", version);
+        Ok::<_, MalformedBson>(())
+    })?;
+    writer.finish()?;
+    Ok(RawDocumentBuf::from_bytes(out).map_err(|_| MalformedBson)?)
+}

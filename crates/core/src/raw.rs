@@ -1,0 +1,321 @@
+//! Documents as bytes: walking, checking and rewriting without a tree.
+//!
+//! A BSON document is `i32 length`, elements, one zero byte. An element is a type byte, a
+//! zero-terminated name and a value whose length follows from the type. Everything here checks
+//! lengths and terminators before it trusts them; names and pass-through strings are copied as
+//! they are.
+//!
+//! Source: <https://bsonspec.org/spec.html>, version 1.1.
+
+mod scan;
+mod write;
+
+pub(crate) use scan::{Sites, scan};
+pub(crate) use write::{DocumentWriter, len_field, open_frame, push_binary, seal_frame};
+
+/// How deep documents may nest. Servers store 100 levels; replies and commands wrap them.
+pub(crate) const MAX_DEPTH: usize = 200;
+
+/// BSON element types by their byte.
+pub(crate) mod kind {
+    pub(crate) const DOUBLE: u8 = 0x01;
+    pub(crate) const STRING: u8 = 0x02;
+    pub(crate) const DOCUMENT: u8 = 0x03;
+    pub(crate) const ARRAY: u8 = 0x04;
+    pub(crate) const BINARY: u8 = 0x05;
+    pub(crate) const UNDEFINED: u8 = 0x06;
+    pub(crate) const OBJECT_ID: u8 = 0x07;
+    pub(crate) const BOOL: u8 = 0x08;
+    pub(crate) const DATE: u8 = 0x09;
+    pub(crate) const NULL: u8 = 0x0A;
+    pub(crate) const REGEX: u8 = 0x0B;
+    pub(crate) const DB_POINTER: u8 = 0x0C;
+    pub(crate) const CODE: u8 = 0x0D;
+    pub(crate) const SYMBOL: u8 = 0x0E;
+    pub(crate) const CODE_WITH_SCOPE: u8 = 0x0F;
+    pub(crate) const INT32: u8 = 0x10;
+    pub(crate) const TIMESTAMP: u8 = 0x11;
+    pub(crate) const INT64: u8 = 0x12;
+    pub(crate) const DECIMAL128: u8 = 0x13;
+    pub(crate) const MAX_KEY: u8 = 0x7F;
+    pub(crate) const MIN_KEY: u8 = 0xFF;
+
+    /// The name that error texts use for a type.
+    pub(crate) fn name(kind: u8) -> &'static str {
+        match kind {
+            0 => "EOD",
+            DOUBLE => "DOUBLE",
+            STRING => "UTF8",
+            DOCUMENT => "DOCUMENT",
+            ARRAY => "ARRAY",
+            BINARY => "BINARY",
+            UNDEFINED => "UNDEFINED",
+            OBJECT_ID => "OID",
+            BOOL => "BOOL",
+            DATE => "DATE_TIME",
+            NULL => "NULL",
+            REGEX => "REGEX",
+            DB_POINTER => "DBPOINTER",
+            CODE => "CODE",
+            SYMBOL => "SYMBOL",
+            CODE_WITH_SCOPE => "CODEWSCOPE",
+            INT32 => "INT32",
+            TIMESTAMP => "TIMESTAMP",
+            INT64 => "INT64",
+            MAX_KEY => "MAXKEY",
+            MIN_KEY => "MINKEY",
+            DECIMAL128 => "DECIMAL128",
+            _ => "Unknown",
+        }
+    }
+}
+
+/// Binary subtypes by their byte.
+pub(crate) mod subtype {
+    pub(crate) const GENERIC: u8 = 0x00;
+    pub(crate) const OLD: u8 = 0x02;
+    pub(crate) const UUID: u8 = 0x04;
+    pub(crate) const ENCRYPTED: u8 = 0x06;
+}
+
+/// Bytes that are no well-formed BSON document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("malformed BSON")]
+pub struct MalformedBson;
+
+/// One element of a document, borrowed from its bytes.
+#[derive(Clone, Copy)]
+pub(crate) struct Element<'a> {
+    /// Type byte.
+    pub(crate) kind: u8,
+    /// Name without its terminator; not checked to be UTF-8.
+    pub(crate) name: &'a [u8],
+    /// Value bytes, as after the name in the document.
+    pub(crate) value: &'a [u8],
+}
+
+impl<'a> Element<'a> {
+    /// Subtype and content, if this is a binary.
+    pub(crate) fn as_binary(&self) -> Option<(u8, &'a [u8])> {
+        if self.kind != kind::BINARY {
+            return None;
+        }
+        let (subtype, content) = self.value.get(4..)?.split_first()?;
+        Some((*subtype, content))
+    }
+
+    /// The text, if this is a string that is valid UTF-8.
+    pub(crate) fn as_str(&self) -> Option<&'a str> {
+        if self.kind != kind::STRING {
+            return None;
+        }
+        let text = self.value.get(4..self.value.len().checked_sub(1)?)?;
+        std::str::from_utf8(text).ok()
+    }
+
+    /// The number, if this is an int32.
+    pub(crate) fn as_i32(&self) -> Option<i32> {
+        match self.kind {
+            kind::INT32 => Some(i32::from_le_bytes(self.value.try_into().ok()?)),
+            _ => None,
+        }
+    }
+
+    /// The number, if this is an int64.
+    pub(crate) fn as_i64(&self) -> Option<i64> {
+        match self.kind {
+            kind::INT64 => Some(i64::from_le_bytes(self.value.try_into().ok()?)),
+            _ => None,
+        }
+    }
+
+    /// The truth value, if this is a bool.
+    pub(crate) fn as_bool(&self) -> Option<bool> {
+        match self.kind {
+            kind::BOOL => Some(self.value == [1]),
+            _ => None,
+        }
+    }
+
+    /// Bytes of the embedded document, if this is one.
+    pub(crate) fn as_document(&self) -> Option<&'a [u8]> {
+        (self.kind == kind::DOCUMENT).then_some(self.value)
+    }
+
+    /// Bytes of the array, if this is one.
+    pub(crate) fn as_array(&self) -> Option<&'a [u8]> {
+        (self.kind == kind::ARRAY).then_some(self.value)
+    }
+
+    /// The name as text, with replacement characters where it is no UTF-8.
+    pub(crate) fn name_lossy(&self) -> String {
+        String::from_utf8_lossy(self.name).into_owned()
+    }
+}
+
+/// The elements of one document, top level only. Stops after the first malformed one.
+pub(crate) struct Elements<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Elements<'a> {
+    /// Starts at the first element of `document`.
+    pub(crate) fn of(document: &'a [u8]) -> Result<Self, MalformedBson> {
+        Ok(Self { rest: body(document)? })
+    }
+}
+
+impl<'a> Iterator for Elements<'a> {
+    type Item = Result<Element<'a>, MalformedBson>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.rest.is_empty() {
+            return None;
+        }
+        let parsed = split_element(self.rest);
+        self.rest = parsed.map_or(&[], |(_, rest)| rest);
+        Some(parsed.map(|(element, _)| element).ok_or(MalformedBson))
+    }
+}
+
+/// The first element of `document` with this name.
+pub(crate) fn find<'a>(
+    document: &'a [u8],
+    name: &str,
+) -> Result<Option<Element<'a>>, MalformedBson> {
+    for element in Elements::of(document)? {
+        let element = element?;
+        if element.name == name.as_bytes() {
+            return Ok(Some(element));
+        }
+    }
+    Ok(None)
+}
+
+/// The bytes between length and final zero byte, if both are right.
+fn body(document: &[u8]) -> Result<&[u8], MalformedBson> {
+    let len = read_len(document).ok_or(MalformedBson)?;
+    if len != document.len() || document.last() != Some(&0) {
+        return Err(MalformedBson);
+    }
+    document.get(4..len - 1).ok_or(MalformedBson)
+}
+
+fn split_element(bytes: &[u8]) -> Option<(Element<'_>, &[u8])> {
+    let (&kind, after_kind) = bytes.split_first()?;
+    let name_len = after_kind.iter().position(|&byte| byte == 0)?;
+    let (name, after_name) = after_kind.split_at_checked(name_len)?;
+    let after_name = after_name.get(1..)?;
+    let value_len = value_len(kind, after_name)?;
+    let (value, rest) = after_name.split_at_checked(value_len)?;
+    Some((Element { kind, name, value }, rest))
+}
+
+/// The `i32` length at the start of `bytes`, if it is not negative.
+fn read_len(bytes: &[u8]) -> Option<usize> {
+    let len = i32::from_le_bytes(*bytes.first_chunk()?);
+    usize::try_from(len).ok()
+}
+
+/// How many bytes the value of this type takes that `bytes` start with. What lies inside an
+/// embedded document or array is not looked at, only its frame.
+pub(crate) fn value_len(kind: u8, bytes: &[u8]) -> Option<usize> {
+    match kind {
+        kind::STRING | kind::CODE | kind::SYMBOL => string_len(bytes),
+        kind::INT32 => fixed(4, bytes),
+        kind::DOUBLE | kind::DATE | kind::TIMESTAMP | kind::INT64 => fixed(8, bytes),
+        kind::DOCUMENT | kind::ARRAY => document_len(bytes),
+        kind::BINARY => binary_len(bytes),
+        kind::OBJECT_ID => fixed(12, bytes),
+        kind::BOOL => matches!(bytes.first(), Some(0 | 1)).then_some(1),
+        kind::UNDEFINED | kind::NULL | kind::MAX_KEY | kind::MIN_KEY => Some(0),
+        kind::REGEX => {
+            let pattern = cstring_len(bytes)?;
+            Some(pattern + cstring_len(bytes.get(pattern..)?)?)
+        }
+        kind::DB_POINTER => {
+            let namespace = string_len(bytes)?;
+            Some(namespace + fixed(12, bytes.get(namespace..)?)?)
+        }
+        kind::CODE_WITH_SCOPE => {
+            let len = read_len(bytes)?;
+            let inside = bytes.get(4..len)?;
+            let code = string_len(inside)?;
+            let scope = inside.get(code..)?;
+            (document_len(scope)? == scope.len()).then_some(len)
+        }
+        kind::DECIMAL128 => fixed(16, bytes),
+        _ => None,
+    }
+}
+
+fn fixed(len: usize, bytes: &[u8]) -> Option<usize> {
+    (bytes.len() >= len).then_some(len)
+}
+
+fn cstring_len(bytes: &[u8]) -> Option<usize> {
+    Some(bytes.iter().position(|&byte| byte == 0)? + 1)
+}
+
+fn string_len(bytes: &[u8]) -> Option<usize> {
+    let end = read_len(bytes)?.checked_add(4)?;
+    (end > 4 && *bytes.get(end - 1)? == 0).then_some(end)
+}
+
+fn document_len(bytes: &[u8]) -> Option<usize> {
+    let len = read_len(bytes)?;
+    (len >= 5 && *bytes.get(len - 1)? == 0).then_some(len)
+}
+
+fn binary_len(bytes: &[u8]) -> Option<usize> {
+    let len = read_len(bytes)?;
+    let end = len.checked_add(5)?;
+    let content = bytes.get(5..end)?;
+    if bytes.get(4) == Some(&subtype::OLD) && read_len(content)?.checked_add(4)? != len {
+        return None;
+    }
+    Some(end)
+}
+
+#[cfg(test)]
+mod tests {
+    use bson::rawdoc;
+
+    use super::*;
+
+    #[test]
+    fn elements_come_in_order_with_their_values() {
+        let document = rawdoc! { "a": 1_i32, "b": "xyz", "c": { "d": true } };
+        let elements: Vec<_> =
+            Elements::of(document.as_bytes()).unwrap().map(Result::unwrap).collect();
+        assert_eq!(elements.iter().map(|e| e.name).collect::<Vec<_>>(), [b"a", b"b", b"c"]);
+        assert_eq!(elements[0].as_i32(), Some(1));
+        assert_eq!(elements[1].as_str(), Some("xyz"));
+        assert!(elements[2].as_document().is_some());
+    }
+
+    #[test]
+    fn a_frame_of_wrong_length_is_malformed() {
+        assert!(Elements::of(&[]).is_err());
+        assert!(Elements::of(&[5, 0, 0, 0]).is_err());
+        assert!(Elements::of(&[5, 0, 0, 0, 1]).is_err());
+        assert!(Elements::of(&[6, 0, 0, 0, 0]).is_err());
+        assert!(Elements::of(&[4, 0, 0, 0]).is_err());
+        assert!(Elements::of(&[5, 0, 0, 0, 0]).unwrap().next().is_none());
+    }
+
+    #[test]
+    fn an_element_that_passes_its_end_is_malformed() {
+        let mut bytes = rawdoc! { "a": "xyz" }.as_bytes().to_vec();
+        bytes[7] = 200;
+        assert!(Elements::of(&bytes).unwrap().next().unwrap().is_err());
+    }
+
+    #[test]
+    fn finding_looks_at_the_top_level_only() {
+        let document = rawdoc! { "a": { "b": 1 }, "b": 2 };
+        let found = find(document.as_bytes(), "b").unwrap().unwrap();
+        assert_eq!(found.as_i32(), Some(2));
+        assert!(find(document.as_bytes(), "c").unwrap().is_none());
+    }
+}

@@ -1,0 +1,195 @@
+//! Writing documents element by element into one buffer.
+
+use super::{MalformedBson, kind, subtype};
+
+/// Reserves the length of a document that starts here; returns what [`seal_frame`] needs.
+pub(crate) fn open_frame(out: &mut Vec<u8>) -> usize {
+    let start = out.len();
+    out.extend_from_slice(&[0; 4]);
+    start
+}
+
+/// Ends the document that starts at `start`: final zero byte, and its length in front.
+///
+/// # Errors
+/// If the document is longer than a length can say.
+pub(crate) fn seal_frame(out: &mut Vec<u8>, start: usize) -> Result<(), MalformedBson> {
+    out.push(0);
+    patch_len(out, start)
+}
+
+/// Writes the length of the document that starts at `start` and ends with `out`.
+pub(super) fn patch_len(out: &mut [u8], start: usize) -> Result<(), MalformedBson> {
+    let len = i32::try_from(out.len() - start).map_err(|_| MalformedBson)?;
+    let field = out.get_mut(start..start + 4).ok_or(MalformedBson)?;
+    field.copy_from_slice(&len.to_le_bytes());
+    Ok(())
+}
+
+/// A document under construction. Lengths that do not fit are noticed by [`DocumentWriter::finish`].
+pub(crate) struct DocumentWriter<'a> {
+    out: &'a mut Vec<u8>,
+    start: usize,
+}
+
+impl<'a> DocumentWriter<'a> {
+    /// Starts a document at the end of `out`.
+    pub(crate) fn new(out: &'a mut Vec<u8>) -> Self {
+        let start = open_frame(out);
+        Self { out, start }
+    }
+
+    /// Ends the document.
+    pub(crate) fn finish(self) -> Result<(), MalformedBson> {
+        seal_frame(self.out, self.start)
+    }
+
+    /// Starts an element; its value is to be appended to the returned buffer.
+    pub(crate) fn element(&mut self, kind: u8, name: &[u8]) -> &mut Vec<u8> {
+        self.out.push(kind);
+        self.out.extend_from_slice(name);
+        self.out.push(0);
+        self.out
+    }
+
+    /// Appends an element whose value bytes are at hand.
+    pub(crate) fn raw(&mut self, kind: u8, name: &[u8], value: &[u8]) -> &mut Self {
+        self.element(kind, name).extend_from_slice(value);
+        self
+    }
+
+    /// Appends an int32.
+    pub(crate) fn i32(&mut self, name: &str, value: i32) -> &mut Self {
+        self.raw(kind::INT32, name.as_bytes(), &value.to_le_bytes())
+    }
+
+    /// Appends an int64.
+    pub(crate) fn i64(&mut self, name: &str, value: i64) -> &mut Self {
+        self.raw(kind::INT64, name.as_bytes(), &value.to_le_bytes())
+    }
+
+    /// Appends a date, milliseconds since 1970.
+    pub(crate) fn date(&mut self, name: &str, millis: i64) -> &mut Self {
+        self.raw(kind::DATE, name.as_bytes(), &millis.to_le_bytes())
+    }
+
+    /// Appends a bool.
+    pub(crate) fn bool(&mut self, name: &str, value: bool) -> &mut Self {
+        self.raw(kind::BOOL, name.as_bytes(), &[u8::from(value)])
+    }
+
+    /// Appends a string.
+    pub(crate) fn str(&mut self, name: &str, value: &str) -> &mut Self {
+        let out = self.element(kind::STRING, name.as_bytes());
+        out.extend_from_slice(&len_field(value.len() + 1));
+        out.extend_from_slice(value.as_bytes());
+        out.push(0);
+        self
+    }
+
+    /// Appends a binary of subtype 0.
+    pub(crate) fn generic(&mut self, name: &str, content: &[u8]) -> &mut Self {
+        self.binary(name, subtype::GENERIC, content)
+    }
+
+    /// Appends a binary.
+    pub(crate) fn binary(&mut self, name: &str, subtype: u8, content: &[u8]) -> &mut Self {
+        push_binary(self.element(kind::BINARY, name.as_bytes()), subtype, content);
+        self
+    }
+
+    /// Appends an embedded document whose bytes are at hand.
+    pub(crate) fn embedded(&mut self, name: &str, document: &[u8]) -> &mut Self {
+        self.raw(kind::DOCUMENT, name.as_bytes(), document)
+    }
+
+    /// Appends an embedded document that `write` fills.
+    pub(crate) fn document<E: From<MalformedBson>>(
+        &mut self,
+        name: &str,
+        write: impl FnOnce(&mut DocumentWriter<'_>) -> Result<(), E>,
+    ) -> Result<&mut Self, E> {
+        let mut inner = DocumentWriter::new(self.element(kind::DOCUMENT, name.as_bytes()));
+        write(&mut inner)?;
+        inner.finish()?;
+        Ok(self)
+    }
+
+    /// Appends an array that `write` fills.
+    pub(crate) fn array<E: From<MalformedBson>>(
+        &mut self,
+        name: &str,
+        write: impl FnOnce(&mut ArrayWriter<'_>) -> Result<(), E>,
+    ) -> Result<&mut Self, E> {
+        let inner = DocumentWriter::new(self.element(kind::ARRAY, name.as_bytes()));
+        let mut inner = ArrayWriter { document: inner, next: 0 };
+        write(&mut inner)?;
+        inner.document.finish()?;
+        Ok(self)
+    }
+}
+
+/// An array under construction: a document whose names count up.
+pub(crate) struct ArrayWriter<'a> {
+    document: DocumentWriter<'a>,
+    next: usize,
+}
+
+impl ArrayWriter<'_> {
+    /// Appends an item through the writer of its document, under the name that is its index.
+    pub(crate) fn item<R>(&mut self, write: impl FnOnce(&mut DocumentWriter<'_>, &str) -> R) -> R {
+        let name = self.next.to_string();
+        self.next += 1;
+        write(&mut self.document, &name)
+    }
+}
+
+/// Appends the value bytes of a binary.
+pub(crate) fn push_binary(out: &mut Vec<u8>, subtype: u8, content: &[u8]) {
+    out.extend_from_slice(&len_field(content.len()));
+    out.push(subtype);
+    out.extend_from_slice(content);
+}
+
+/// A length as BSON writes it. One beyond `i32` saturates: the document around it is then too long as
+/// well, which `finish` reports.
+pub(crate) fn len_field(len: usize) -> [u8; 4] {
+    i32::try_from(len).unwrap_or(i32::MAX).to_le_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use bson::{RawDocumentBuf, rawdoc};
+
+    use super::*;
+
+    #[test]
+    fn written_documents_read_back() {
+        let mut out = Vec::new();
+        let mut writer = DocumentWriter::new(&mut out);
+        writer.i32("a", 7).str("b", "text").bool("c", true).i64("d", -1);
+        writer
+            .document("e", |inner| {
+                inner.generic("bin", &[1, 2]);
+                Ok::<_, MalformedBson>(())
+            })
+            .unwrap();
+        writer
+            .array("f", |items| {
+                items.item(|item, name| {
+                    item.i32(name, 1);
+                });
+                items.item(|item, name| {
+                    item.str(name, "two");
+                });
+                Ok::<_, MalformedBson>(())
+            })
+            .unwrap();
+        writer.finish().unwrap();
+        let bin = bson::Binary { subtype: bson::spec::BinarySubtype::Generic, bytes: vec![1, 2] };
+        let expected = rawdoc! {
+            "a": 7, "b": "text", "c": true, "d": -1_i64, "e": { "bin": bin }, "f": [1, "two"],
+        };
+        assert_eq!(RawDocumentBuf::from_bytes(out).unwrap(), expected);
+    }
+}

@@ -1,0 +1,163 @@
+//! Encryption of marked documents and of single values.
+
+use std::sync::Arc;
+
+use fieldveil_crypto::Random;
+use fieldveil_crypto::aead::IV_LEN;
+use fieldveil_crypto::batch::{self, Algorithm, EncryptJob, ciphertext_len};
+
+use crate::broker::{KeyRequests, KeyVaultError};
+use crate::ciphertext::{HEADER_LEN, check_value_type, header};
+use crate::error::CoreError;
+use crate::marking::{CsfleAlgorithm, KeySelector, Marking, is_marking};
+use crate::qe;
+use crate::raw::{self, Element, Sites, kind, subtype};
+use crate::vault::VaultKey;
+
+/// A document with markings.
+pub(crate) struct Marked<'a> {
+    document: &'a [u8],
+    sites: Sites,
+    values: Vec<MarkedValue<'a>>,
+}
+
+struct MarkedValue<'a> {
+    marking: Marking<'a>,
+    /// Place of the key that the value is encrypted under.
+    user_key: usize,
+    /// Place of the index key.
+    index_key: usize,
+}
+
+impl<'a> Marked<'a> {
+    /// Finds the markings and asks for their keys.
+    ///
+    /// # Errors
+    /// If a marking is malformed.
+    pub(crate) fn parse(document: &'a [u8], requests: &mut KeyRequests) -> Result<Self, CoreError> {
+        let sites = raw::scan(document, is_marking)?;
+        let mut values = Vec::with_capacity(sites.as_slice().len());
+        for site in sites.as_slice() {
+            let marking = Marking::parse(site.content(document))?;
+            let (user_key, index_key) = match &marking {
+                Marking::Csfle(marking) => {
+                    let key = requests.add(marking.key);
+                    (key, key)
+                }
+                Marking::Qe(placeholder) => {
+                    let index_key = requests.add(KeySelector::Id(placeholder.index_key));
+                    (requests.add(KeySelector::Id(placeholder.user_key)), index_key)
+                }
+            };
+            values.push(MarkedValue { marking, user_key, index_key });
+        }
+        Ok(Self { document, sites, values })
+    }
+
+    /// Whether there is no marking.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.values.is_empty()
+    }
+
+    /// Appends the document to `out`, each marking replaced by its ciphertext or payload. `keys` are
+    /// at the places that [`Marked::parse`] asked for.
+    ///
+    /// All CSFLE values are encrypted in one call, right where they stand in `out`.
+    pub(crate) fn seal(
+        &self,
+        keys: &[Arc<VaultKey>],
+        random: &mut dyn Random,
+        out: &mut Vec<u8>,
+    ) -> Result<(), CoreError> {
+        out.reserve(self.document.len() + self.values.len() * 32);
+        let mut ivs = Ivs::draw(self.count_random(), random)?;
+        let mut jobs = Vec::with_capacity(self.values.len());
+        self.sites.rewrite(self.document, out, |index, _, out| {
+            let value = self.values.get(index).ok_or(raw::MalformedBson)?;
+            let user_key = keys.get(value.user_key).ok_or(KeyVaultError::Missing)?;
+            match &value.marking {
+                Marking::Csfle(marking) => {
+                    let value = &marking.value;
+                    let algorithm = ivs.algorithm(marking.algorithm)?;
+                    jobs.push(place(marking.algorithm, algorithm, user_key, value, out)?);
+                }
+                Marking::Qe(placeholder) => {
+                    let index_key = keys.get(value.index_key).ok_or(KeyVaultError::Missing)?;
+                    let payload =
+                        qe::encrypt_placeholder(placeholder, user_key, index_key, random)?;
+                    raw::push_binary(out, subtype::ENCRYPTED, &payload);
+                }
+            }
+            Ok::<_, CoreError>(kind::BINARY)
+        })?;
+        batch::encrypt(&jobs, out)?;
+        Ok(())
+    }
+
+    fn count_random(&self) -> usize {
+        let is_random = |value: &&MarkedValue<'_>| {
+            matches!(&value.marking, Marking::Csfle(marking)
+                if marking.algorithm == CsfleAlgorithm::Random)
+        };
+        self.values.iter().filter(is_random).count()
+    }
+}
+
+/// Appends the encrypted value as the value bytes of a binary.
+pub(crate) fn seal_single(
+    algorithm: CsfleAlgorithm,
+    key: &VaultKey,
+    value: &Element<'_>,
+    random: &mut dyn Random,
+    out: &mut Vec<u8>,
+) -> Result<(), CoreError> {
+    let mut ivs = Ivs::draw(usize::from(algorithm == CsfleAlgorithm::Random), random)?;
+    let job = place(algorithm, ivs.algorithm(algorithm)?, key, value, out)?;
+    batch::encrypt(&[job], out)?;
+    Ok(())
+}
+
+/// Appends length, subtype and header of a ciphertext and the space for the rest.
+fn place<'a>(
+    csfle: CsfleAlgorithm,
+    algorithm: Algorithm,
+    key: &'a VaultKey,
+    value: &Element<'a>,
+    out: &mut Vec<u8>,
+) -> Result<EncryptJob<'a>, CoreError> {
+    check_value_type(csfle, value.kind, value.value)?;
+    let sealed_len = ciphertext_len(value.value.len());
+    out.extend_from_slice(&raw::len_field(HEADER_LEN + sealed_len));
+    out.push(subtype::ENCRYPTED);
+    let start = out.len();
+    out.extend_from_slice(&header(csfle, key.id(), value.kind));
+    let aad = start..out.len();
+    out.resize(out.len() + sealed_len, 0);
+    Ok(EncryptJob { key: key.key(), algorithm, plaintext: value.value, aad })
+}
+
+/// Initialization vectors, all drawn at once.
+struct Ivs {
+    bytes: Vec<u8>,
+    used: usize,
+}
+
+impl Ivs {
+    fn draw(count: usize, random: &mut dyn Random) -> Result<Self, CoreError> {
+        let mut bytes = vec![0; count * IV_LEN];
+        if count > 0 {
+            random.fill(&mut bytes)?;
+        }
+        Ok(Self { bytes, used: 0 })
+    }
+
+    fn algorithm(&mut self, algorithm: CsfleAlgorithm) -> Result<Algorithm, CoreError> {
+        if algorithm == CsfleAlgorithm::Deterministic {
+            return Ok(Algorithm::Deterministic);
+        }
+        let rest = self.bytes.get(self.used..).unwrap_or_default();
+        let iv = *rest.first_chunk().ok_or(raw::MalformedBson)?;
+        self.used += iv.len();
+        Ok(Algorithm::Random { iv })
+    }
+}

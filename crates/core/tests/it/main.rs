@@ -1,0 +1,11 @@
+//! Whole operations, driven by a scripted outside: a vault and collections in memory, a clock that a
+//! test moves, randomness that repeats.
+#![allow(missing_docs, clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+mod auto_decrypt;
+mod auto_encrypt;
+mod data_keys;
+mod explicit;
+mod outside;
+mod properties;
+mod rewrap;
