@@ -13,6 +13,7 @@ mod codes;
 mod commands;
 mod concern;
 mod counters;
+pub mod cryptd;
 mod cursors;
 mod dispatch;
 mod error;

@@ -67,7 +67,6 @@ impl Request {
     }
 
     /// The command with its sequences as arrays in the body.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the daemon will ask for it"))]
     pub(crate) fn merged(&self) -> RawDocumentBuf {
         let mut body = self.body.clone();
         for sequence in &self.sequences {

@@ -1,2 +1,7 @@
 //! The query analysis daemon that MongoDB drivers spawn.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    fieldveil_server::cryptd::main()
+}

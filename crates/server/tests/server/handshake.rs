@@ -22,11 +22,11 @@ async fn legacy_and_modern_handshakes_are_answered() {
     let message = client.connection.read().await.unwrap().unwrap().message;
     assert_eq!(message.response_to, 9);
     let Operation::Reply(reply) = message.operation else { panic!() };
-    assert_eq!(reply.documents[0].get_bool("ismaster").unwrap(), true);
-    assert_eq!(reply.documents[0].get_bool("helloOk").unwrap(), true);
+    assert!(reply.documents[0].get_bool("ismaster").unwrap());
+    assert!(reply.documents[0].get_bool("helloOk").unwrap());
 
     let reply = client.ok(rawdoc! { "hello": 1, "$db": "admin" }).await;
-    assert_eq!(reply.get_bool("isWritablePrimary").unwrap(), true);
+    assert!(reply.get_bool("isWritablePrimary").unwrap());
     assert!(reply.get_i32("maxWireVersion").unwrap() >= 21);
     assert_eq!(reply.get_i32("logicalSessionTimeoutMinutes").unwrap(), 30);
     server.shutdown().await;

@@ -1,4 +1,5 @@
 //! The server over a real socket, asked by hand-made messages.
+#![expect(clippy::unwrap_used, reason = "a test may panic, and its helpers with it")]
 
 mod client;
 mod cursors;
