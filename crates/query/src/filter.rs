@@ -200,6 +200,11 @@ impl Filter {
     }
 }
 
+/// Prints predicates as one document of operators.
+pub(crate) fn predicates_to_raw(predicates: &[Predicate]) -> RawDocumentBuf {
+    print::predicates(predicates)
+}
+
 impl ElemMatch {
     /// Prints the operator's argument.
     pub fn to_raw(&self) -> RawDocumentBuf {

@@ -19,6 +19,7 @@ mod path;
 pub mod pipeline;
 pub mod projection;
 pub mod sort;
+pub mod update;
 pub mod value;
 
 pub use error::{QueryError, code_name};

@@ -34,7 +34,7 @@ fn list(parts: &[Filter]) -> RawBson {
     RawBson::Array(array)
 }
 
-fn predicates<'p>(list: impl IntoIterator<Item = &'p Predicate>) -> RawDocumentBuf {
+pub(super) fn predicates<'p>(list: impl IntoIterator<Item = &'p Predicate>) -> RawDocumentBuf {
     let mut document = RawDocumentBuf::new();
     for item in list {
         predicate(&mut document, item);

@@ -191,7 +191,10 @@ pub(super) fn graph_lookup(value: RawBsonRef<'_>) -> Result<Stage, QueryError> {
             "restrictSearchWithMatch" => match value {
                 RawBsonRef::Document(filter) => restrict = Some(Filter::parse(filter)?),
                 _ => {
-                    return Err(QueryError::new(40185, "restrictSearchWithMatch must be an object"));
+                    return Err(QueryError::new(
+                        40185,
+                        "restrictSearchWithMatch must be an object",
+                    ));
                 }
             },
             other => return Err(unknown_option("$graphLookup", other, 40104)),
