@@ -10,7 +10,7 @@ use fieldveil_crypto::{Random, RandomError};
 
 /// Bytes that count up: every test sees the same, and no two draws are equal.
 #[derive(Default)]
-pub struct Counting(u64);
+pub(crate) struct Counting(u64);
 
 impl Random for Counting {
     fn fill(&mut self, out: &mut [u8]) -> Result<(), RandomError> {
@@ -23,31 +23,31 @@ impl Random for Counting {
 }
 
 /// A vault, a server and a clock.
-pub struct Outside {
-    pub crypt: Crypt,
-    pub vault: Vec<RawDocumentBuf>,
-    pub collections: Vec<RawDocumentBuf>,
+pub(crate) struct Outside {
+    pub(crate) crypt: Crypt,
+    pub(crate) vault: Vec<RawDocumentBuf>,
+    pub(crate) collections: Vec<RawDocumentBuf>,
     /// Reply of the analysing process to everything but `isMaster`.
-    pub analysis: Option<RawDocumentBuf>,
-    pub wire_version: i32,
-    pub now: Duration,
-    pub random: Counting,
+    pub(crate) analysis: Option<RawDocumentBuf>,
+    pub(crate) wire_version: i32,
+    pub(crate) now: Duration,
+    pub(crate) random: Counting,
     /// What was waited for, in order.
-    pub waits: Vec<&'static str>,
+    pub(crate) waits: Vec<&'static str>,
     /// Filters and commands that were asked, in order.
-    pub asked: Vec<RawDocumentBuf>,
+    pub(crate) asked: Vec<RawDocumentBuf>,
 }
 
-pub fn local_key() -> Binary {
+pub(crate) fn local_key() -> Binary {
     Binary { subtype: BinarySubtype::Generic, bytes: vec![0x5A; 96] }
 }
 
 impl Outside {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::with(|_| ())
     }
 
-    pub fn with(configure: impl FnOnce(&mut CryptBuilder)) -> Self {
+    pub(crate) fn with(configure: impl FnOnce(&mut CryptBuilder)) -> Self {
         let mut builder = Crypt::builder();
         builder.kms_providers(&rawdoc! { "local": { "key": local_key() } }).unwrap();
         configure(&mut builder);
@@ -65,7 +65,7 @@ impl Outside {
     }
 
     /// Runs one operation to its end.
-    pub fn run(
+    pub(crate) fn run(
         &mut self,
         begin: impl FnOnce(&Crypt, &mut Env<'_>) -> Result<Step, CoreError>,
     ) -> Result<RawDocumentBuf, CoreError> {
@@ -115,12 +115,12 @@ impl Outside {
         }
     }
 
-    pub fn env(&mut self) -> Env<'_> {
+    pub(crate) fn env(&mut self) -> Env<'_> {
         Env::new(self.now, 1_700_000_000_000, &mut self.random)
     }
 
     /// Makes a data key and puts it into the vault.
-    pub fn make_key(&mut self, alt_names: &[&str]) -> KeyId {
+    pub(crate) fn make_key(&mut self, alt_names: &[&str]) -> KeyId {
         let options = DataKeyOptions {
             master_key: Some(rawdoc! { "provider": "local" }),
             key_alt_names: alt_names.iter().map(|name| (*name).to_owned()).collect(),
@@ -132,7 +132,7 @@ impl Outside {
         id
     }
 
-    pub fn encrypt(
+    pub(crate) fn encrypt(
         &mut self,
         message: &RawDocument,
         options: &ExplicitOptions,
@@ -140,11 +140,11 @@ impl Outside {
         self.run(|crypt, env| crypt.encrypt_value(message, options, env))
     }
 
-    pub fn decrypt(&mut self, document: &RawDocument) -> Result<RawDocumentBuf, CoreError> {
+    pub(crate) fn decrypt(&mut self, document: &RawDocument) -> Result<RawDocumentBuf, CoreError> {
         self.run(|crypt, env| crypt.decrypt(document, env))
     }
 
-    pub fn command(&mut self, command: &RawDocument) -> Result<RawDocumentBuf, CoreError> {
+    pub(crate) fn command(&mut self, command: &RawDocument) -> Result<RawDocumentBuf, CoreError> {
         self.run(|crypt, env| crypt.encrypt_command("db", command, env))
     }
 }
@@ -167,22 +167,22 @@ fn matches(filter: &RawDocument, key: &RawDocument) -> bool {
 }
 
 /// The binary in field `v`.
-pub fn binary(document: &RawDocument) -> &[u8] {
+pub(crate) fn binary(document: &RawDocument) -> &[u8] {
     let binary = document.get_binary("v").unwrap();
     assert_eq!(binary.subtype, BinarySubtype::Encrypted);
     binary.bytes
 }
 
-pub fn encrypted(bytes: Vec<u8>) -> Binary {
+pub(crate) fn encrypted(bytes: Vec<u8>) -> Binary {
     Binary { subtype: BinarySubtype::Encrypted, bytes }
 }
 
-pub fn uuid(id: KeyId) -> Binary {
+pub(crate) fn uuid(id: KeyId) -> Binary {
     Binary { subtype: BinarySubtype::Uuid, bytes: id.as_bytes().to_vec() }
 }
 
 /// A CSFLE marking.
-pub fn marking(document: &RawDocument) -> Binary {
+pub(crate) fn marking(document: &RawDocument) -> Binary {
     let mut bytes = vec![0];
     bytes.extend_from_slice(document.as_bytes());
     encrypted(bytes)
