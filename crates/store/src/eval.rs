@@ -11,9 +11,12 @@ use bson::raw::{RawBson, RawDocument};
 use fieldveil_query::QueryError;
 use fieldveil_query::collation::Collation;
 
+mod arithmetic;
+pub mod describe;
 pub mod matcher;
 pub mod path;
 pub mod regex;
+pub mod update;
 
 /// What a command fixes for all documents it looks at.
 #[derive(Clone)]

@@ -1,0 +1,88 @@
+//! The document that an upsert starts from.
+
+use bson::raw::{RawBson, RawDocument, RawDocumentBuf};
+use fieldveil_query::document::append;
+use fieldveil_query::filter::Filter;
+use fieldveil_query::{FieldPath, QueryError};
+
+use super::tree::Tree;
+
+/// The filter's equalities as a document; for a replacement only `_id`.
+pub(super) fn base(filter: &Filter, only_id: bool) -> Result<RawDocumentBuf, QueryError> {
+    let mut used: Vec<&FieldPath> = Vec::new();
+    let mut fields = Vec::new();
+    for (path, value) in filter.equalities() {
+        if only_id && path.as_str() != "_id" {
+            continue;
+        }
+        if let Some(other) =
+            used.iter().find(|other| other.is_prefix_of(path) || path.is_prefix_of(other))
+        {
+            return Err(QueryError::new(
+                54,
+                if *other == path {
+                    format!("cannot infer query fields to set, path '{path}' is matched twice")
+                } else {
+                    format!(
+                        "cannot infer query fields to set, both paths '{path}' and '{other}' are \
+                         matched"
+                    )
+                },
+            ));
+        }
+        if let RawBson::Document(inner) = value
+            && let Some(Ok((name, _))) = inner.iter().next()
+            && name.as_str().starts_with('$')
+            && !matches!(name.as_str(), "$ref" | "$id" | "$db")
+        {
+            return Err(QueryError::new(
+                52,
+                format!(
+                    "The dollar ($) prefixed field '{name}' in '{path}' is not valid for storage."
+                ),
+            ));
+        }
+        used.push(path);
+        let components: Vec<&str> = path.components().collect();
+        insert(&mut fields, &components, value);
+    }
+    Tree::Document(fields).to_document()
+}
+
+fn insert(fields: &mut Vec<(String, Tree)>, components: &[&str], value: &RawBson) {
+    let Some((first, rest)) = components.split_first() else { return };
+    if rest.is_empty() {
+        fields.push(((*first).to_owned(), Tree::Raw(value.clone())));
+        return;
+    }
+    let index = match fields.iter().position(|(name, _)| name == first) {
+        Some(index) => index,
+        None => {
+            fields.push(((*first).to_owned(), Tree::Document(Vec::new())));
+            fields.len() - 1
+        }
+    };
+    if let Some((_, Tree::Document(inner))) = fields.get_mut(index) {
+        insert(inner, rest, value);
+    }
+}
+
+/// The document with `_id` in front, made if missing.
+pub(super) fn id_first(
+    document: &RawDocument,
+    make_id: impl FnOnce() -> RawBson,
+) -> Result<RawDocumentBuf, QueryError> {
+    let id = match document.get("_id")? {
+        Some(id) => RawBson::from(id),
+        None => make_id(),
+    };
+    let mut ordered = RawDocumentBuf::new();
+    append(&mut ordered, "_id", &id)?;
+    for element in document.iter() {
+        let (name, value) = element?;
+        if name.as_str() != "_id" {
+            ordered.append(name, value);
+        }
+    }
+    Ok(ordered)
+}
