@@ -84,7 +84,7 @@ impl DataKey {
     ) -> Result<(), CryptoError> {
         let keys = self.csfle();
         append_opened(out, ciphertext, &keys.cipher, |body| {
-            prefix(keys.mac.0.mac([aad, body, &length_field(aad)]))
+            prefix(keys.mac.0.mac([aad, body, &length_field(aad.len())]))
         })
     }
 }
@@ -136,7 +136,7 @@ pub(crate) fn append_opened(
     tag_of: impl FnOnce(&[u8]) -> [u8; TAG_LEN],
 ) -> Result<(), CryptoError> {
     let Parts { body, iv, encrypted, tag } = Parts::of(ciphertext)?;
-    if !bool::from(tag_of(body).ct_eq(tag)) {
+    if !tags_equal(&tag_of(body), tag) {
         return Err(CryptoError::Authentication);
     }
     if !encrypted.len().is_multiple_of(BLOCK) {
@@ -164,7 +164,7 @@ pub(crate) fn place_padded(plaintext: &[u8], ciphertext: &mut [u8]) {
 /// initialization vector and the tag.
 pub(crate) fn seal(keys: &CsfleKeys, iv: &[u8; IV_LEN], aad: &[u8], ciphertext: &mut [u8]) {
     seal_in_place(ciphertext, iv, &keys.cipher, |body| {
-        prefix(keys.mac.0.mac([aad, body, &length_field(aad)]))
+        prefix(keys.mac.0.mac([aad, body, &length_field(aad.len())]))
     });
 }
 
@@ -184,7 +184,7 @@ pub(crate) fn seal_in_place(
 
 /// The initialization vector of the deterministic algorithm.
 pub(crate) fn deterministic_iv(keys: &CsfleKeys, aad: &[u8], plaintext: &[u8]) -> [u8; IV_LEN] {
-    prefix(keys.iv.0.mac([aad, &length_field(aad), plaintext]))
+    prefix(keys.iv.0.mac([aad, &length_field(aad.len()), plaintext]))
 }
 
 /// Bytes of PKCS #7 padding: 1 to 16.
@@ -193,8 +193,17 @@ pub(crate) const fn padding_len(plaintext_len: usize) -> usize {
 }
 
 /// `AL`: the length of the associated data in bits.
-pub(crate) fn length_field(aad: &[u8]) -> [u8; 8] {
-    (aad.len() as u64).wrapping_mul(8).to_be_bytes()
+pub(crate) fn length_field(aad_len: usize) -> [u8; 8] {
+    (aad_len as u64).wrapping_mul(8).to_be_bytes()
+}
+
+/// Compares in constant time, a few wide words instead of 32 bytes.
+pub(crate) fn tags_equal(one: &[u8; TAG_LEN], other: &[u8; TAG_LEN]) -> bool {
+    let words = one.as_chunks().0.iter().zip(other.as_chunks().0);
+    let difference = words.fold(0, |difference, (one, other)| {
+        difference | (u64::from_ne_bytes(*one) ^ u64::from_ne_bytes(*other))
+    });
+    difference.ct_eq(&0).into()
 }
 
 /// The length of the plaintext in decrypted blocks; all bytes of the padding are checked, without
@@ -203,12 +212,13 @@ pub(crate) fn plaintext_len(padded: &[u8]) -> Result<usize, CryptoError> {
     let Some((_, last)) = padded.split_last_chunk::<BLOCK>() else {
         return Err(CryptoError::Padding);
     };
-    let [.., padding] = *last;
-    let mut wrong = u8::from(padding == 0) | u8::from(usize::from(padding) > BLOCK);
-    for (distance, byte) in (1u8..).zip(last.iter().rev()) {
-        wrong |= u8::from(distance <= padding) & u8::from(*byte != padding);
-    }
-    if wrong != 0 {
+    // From the end of the block on, the bytes are the lower ones of the number.
+    let last = u128::from_be_bytes(*last);
+    let padding = last as u8;
+    let in_range = (1..=16).contains(&padding);
+    let mask = u128::MAX >> (128 - 8 * u32::from(padding.clamp(1, 16)));
+    let expected = u128::from_be_bytes([padding; BLOCK]);
+    if !(in_range & ((last ^ expected) & mask == 0)) {
         return Err(CryptoError::Padding);
     }
     Ok(padded.len() - usize::from(padding))

@@ -31,9 +31,15 @@
 use std::fmt;
 use std::ops::Range;
 
+use zeroize::Zeroize;
+
+use crate::aead::IV_LEN;
 pub use crate::aead::ciphertext_len;
-use crate::aead::{self, IV_LEN};
 use crate::{CryptoError, DataKey};
+
+mod blocks;
+mod group;
+mod macs;
 
 /// How a value is encrypted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,7 +91,7 @@ impl<'a> DecryptJob<'a> {
         Self { key, aad, ciphertext, plaintext: 0..0 }
     }
 
-    /// Where in the output the plaintext stands; empty before [`decrypt`].
+    /// Where in the output the plaintext stands; empty before [`decrypt`] and after an error.
     pub fn plaintext(&self) -> Range<usize> {
         self.plaintext.clone()
     }
@@ -112,9 +118,7 @@ pub fn encrypt(jobs: &[EncryptJob<'_>], out: &mut [u8]) -> Result<(), BatchError
     for (index, job) in jobs.iter().enumerate() {
         check(job, out.len()).map_err(|source| BatchError { job: index, source })?;
     }
-    for job in jobs {
-        encrypt_one(job, out);
-    }
+    group::encrypt(jobs, out);
     Ok(())
 }
 
@@ -129,20 +133,6 @@ fn check(job: &EncryptJob<'_>, actual: usize) -> Result<(), CryptoError> {
     Ok(())
 }
 
-/// `job` has been checked.
-fn encrypt_one(job: &EncryptJob<'_>, out: &mut [u8]) {
-    let (before, place) = out.split_at_mut(job.aad.end);
-    let aad = before.split_at(job.aad.start).1;
-    let ciphertext = place.split_at_mut(ciphertext_len(job.plaintext.len())).0;
-    let keys = job.key.csfle();
-    let iv = match job.algorithm {
-        Algorithm::Random { iv } => iv,
-        Algorithm::Deterministic => aead::deterministic_iv(keys, aad, job.plaintext),
-    };
-    aead::place_padded(job.plaintext, ciphertext);
-    aead::seal(keys, &iv, aad, ciphertext);
-}
-
 /// Decrypts every job, appending to `out`; [`DecryptJob::plaintext`] then tells where.
 ///
 /// Plaintexts stand in the order of the jobs, but not necessarily without gaps.
@@ -151,15 +141,15 @@ fn encrypt_one(job: &EncryptJob<'_>, out: &mut [u8]) {
 /// As [`DataKey::decrypt`], for the first of the jobs that is refused. `out` is then as it was.
 pub fn decrypt(jobs: &mut [DecryptJob<'_>], out: &mut Vec<u8>) -> Result<(), BatchError> {
     let start = out.len();
-    for (index, job) in jobs.iter_mut().enumerate() {
-        let from = out.len();
-        if let Err(source) = job.key.decrypt(job.aad, job.ciphertext, out) {
-            out.truncate(start);
-            return Err(BatchError { job: index, source });
+    let result = group::decrypt(jobs, out);
+    if result.is_err() {
+        if let Some(plaintext) = out.get_mut(start..) {
+            plaintext.zeroize();
         }
-        job.plaintext = from..out.len();
+        out.truncate(start);
+        jobs.iter_mut().for_each(|job| job.plaintext = 0..0);
     }
-    Ok(())
+    result
 }
 
 #[cfg(test)]

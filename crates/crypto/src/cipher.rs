@@ -3,46 +3,110 @@
 use aes::cipher::{Array, BlockCipherDecrypt, BlockCipherEncrypt, KeyInit};
 use aes::{Aes256Dec, Aes256Enc};
 
+#[cfg(target_arch = "x86_64")]
+use crate::engine::Engine;
+#[cfg(target_arch = "x86_64")]
+use crate::simd::x86_64::{Aes, RoundKeys};
+
 /// Bytes of an AES block and of an initialization vector.
 pub(crate) const BLOCK: usize = 16;
 
-/// Both key schedules of one AES-256 key. Wiped on drop, by the `aes` crate.
-pub(crate) struct Aes256 {
-    encrypt: Aes256Enc,
-    decrypt: Aes256Dec,
+/// Blocks that [`Aes256::encrypt_lanes`] and [`Aes256::decrypt_lanes`] take.
+pub(crate) const LANES: usize = 8;
+
+/// Both key schedules of one AES-256 key. Wiped on drop.
+pub(crate) enum Aes256 {
+    #[cfg(target_arch = "x86_64")]
+    Ni(Aes, RoundKeys),
+    /// Of the `aes` crate: constant time on any processor.
+    Portable { encrypt: Aes256Enc, decrypt: Aes256Dec },
 }
 
 impl Aes256 {
     pub(crate) fn new(key: &[u8; 32]) -> Self {
+        #[cfg(target_arch = "x86_64")]
+        if let Some(aes) = Engine::get().aes() {
+            return Self::Ni(aes, aes.expand(key));
+        }
+        Self::portable(key)
+    }
+
+    fn portable(key: &[u8; 32]) -> Self {
         let encrypt = Aes256Enc::new(key.into());
         let decrypt = Aes256Dec::from(&encrypt);
-        Self { encrypt, decrypt }
+        Self::Portable { encrypt, decrypt }
     }
 
     /// Encrypts whole blocks in place.
     pub(crate) fn cbc_encrypt(&self, iv: &[u8; BLOCK], blocks: &mut [[u8; BLOCK]]) {
-        let mut chain = *iv;
-        for block in blocks {
-            xor(block, &chain);
-            self.encrypt.encrypt_block(block.into());
-            chain = *block;
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Ni(aes, keys) => aes.cbc_encrypt(keys, iv, blocks),
+            Self::Portable { encrypt, .. } => {
+                let mut chain = *iv;
+                for block in blocks {
+                    xor(block, &chain);
+                    encrypt.encrypt_block(block.into());
+                    chain = *block;
+                }
+            }
         }
     }
 
     /// Decrypts whole blocks in place.
     pub(crate) fn cbc_decrypt(&self, iv: &[u8; BLOCK], blocks: &mut [[u8; BLOCK]]) {
-        let mut chain = *iv;
-        for chunk in blocks.chunks_mut(8) {
-            let mut ciphertext = [[0; BLOCK]; 8];
-            for (to, from) in ciphertext.iter_mut().zip(chunk.iter()) {
-                *to = *from;
-            }
-            self.decrypt.decrypt_blocks(Array::cast_slice_from_core_mut(chunk));
-            for (block, from) in chunk.iter_mut().zip(&ciphertext) {
-                xor(block, &chain);
-                chain = *from;
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Ni(aes, keys) => aes.cbc_decrypt(keys, iv, blocks),
+            Self::Portable { decrypt, .. } => {
+                let mut chain = *iv;
+                for chunk in blocks.chunks_mut(8) {
+                    let mut ciphertext = [[0; BLOCK]; 8];
+                    for (to, from) in ciphertext.iter_mut().zip(chunk.iter()) {
+                        *to = *from;
+                    }
+                    decrypt.decrypt_blocks(Array::cast_slice_from_core_mut(chunk));
+                    for (block, from) in chunk.iter_mut().zip(&ciphertext) {
+                        xor(block, &chain);
+                        chain = *from;
+                    }
+                }
             }
         }
+    }
+
+    /// Encrypts one block under each of the keys.
+    pub(crate) fn encrypt_lanes(keys: [&Self; LANES], blocks: &mut [[u8; BLOCK]; LANES]) {
+        #[cfg(target_arch = "x86_64")]
+        if let Some((aes, keys)) = Self::round_keys(keys) {
+            return aes.encrypt_lanes(keys, blocks);
+        }
+        for (key, block) in keys.into_iter().zip(blocks) {
+            key.cbc_encrypt(&[0; BLOCK], std::slice::from_mut(block));
+        }
+    }
+
+    /// Decrypts one block under each of the keys.
+    pub(crate) fn decrypt_lanes(keys: [&Self; LANES], blocks: &mut [[u8; BLOCK]; LANES]) {
+        #[cfg(target_arch = "x86_64")]
+        if let Some((aes, keys)) = Self::round_keys(keys) {
+            return aes.decrypt_lanes(keys, blocks);
+        }
+        for (key, block) in keys.into_iter().zip(blocks) {
+            key.cbc_decrypt(&[0; BLOCK], std::slice::from_mut(block));
+        }
+    }
+
+    /// The kernel's form of all keys, unless one of them has the portable form.
+    #[cfg(target_arch = "x86_64")]
+    fn round_keys(keys: [&Self; LANES]) -> Option<(Aes, [&RoundKeys; LANES])> {
+        let [Self::Ni(aes, first), ..] = keys else { return None };
+        let mut round_keys = [first; LANES];
+        for (to, key) in round_keys.iter_mut().zip(keys) {
+            let Self::Ni(_, key) = key else { return None };
+            *to = key;
+        }
+        Some((*aes, round_keys))
     }
 }
 
@@ -70,10 +134,15 @@ fn xor(block: &mut [u8; BLOCK], with: &[u8; BLOCK]) {
 #[cfg(test)]
 mod tests {
     use cbc::cipher::block_padding::NoPadding;
-    use cbc::cipher::{BlockModeDecrypt, BlockModeEncrypt, KeyIvInit, StreamCipher};
+    use cbc::cipher::{BlockModeEncrypt, KeyIvInit, StreamCipher};
     use proptest::prelude::*;
 
     use super::*;
+
+    /// The kernel's form and the portable one.
+    fn forms(key: &[u8; 32]) -> Vec<Aes256> {
+        vec![Aes256::portable(key), Aes256::new(key)]
+    }
 
     fn blocks(text: &str) -> Vec<[u8; BLOCK]> {
         hex::decode(text).unwrap().as_chunks().0.to_vec()
@@ -92,12 +161,13 @@ mod tests {
             "f58c4c04d6e5f1ba779eabfb5f7bfbd69cfc4e967edb808d679f777bc6702c7d\
              39f23369a9d9bacfa530e26304231461b2eb05e2c39be9fcda6c19078c6a9d1b",
         );
-        let cipher = Aes256::new(key.as_flattened().try_into().unwrap());
-        let mut work = plaintext.clone();
-        cipher.cbc_encrypt(&iv[0], &mut work);
-        assert_eq!(work, ciphertext);
-        cipher.cbc_decrypt(&iv[0], &mut work);
-        assert_eq!(work, plaintext);
+        for cipher in forms(key.as_flattened().try_into().unwrap()) {
+            let mut work = plaintext.clone();
+            cipher.cbc_encrypt(&iv[0], &mut work);
+            assert_eq!(work, ciphertext);
+            cipher.cbc_decrypt(&iv[0], &mut work);
+            assert_eq!(work, plaintext);
+        }
     }
 
     /// NIST SP 800-38A, F.5.5 (CTR-AES256).
@@ -135,19 +205,33 @@ mod tests {
 
         #[test]
         fn equals_the_cbc_crate(key: [u8; 32], iv: [u8; 16], plaintext in prop::collection::vec(any::<[u8; 16]>(), 0..40)) {
-            let cipher = Aes256::new(&key);
-            let peer = cbc::Encryptor::<aes::Aes256>::new(&key.into(), &iv.into());
-            let mut expect = plaintext.clone();
-            let length = expect.as_flattened().len();
-            peer.encrypt_padded::<NoPadding>(expect.as_flattened_mut(), length).unwrap();
-            let mut work = plaintext.clone();
-            cipher.cbc_encrypt(&iv, &mut work);
-            prop_assert_eq!(&work, &expect);
-            let peer = cbc::Decryptor::<aes::Aes256>::new(&key.into(), &iv.into());
-            peer.decrypt_padded::<NoPadding>(expect.as_flattened_mut()).unwrap();
-            cipher.cbc_decrypt(&iv, &mut work);
-            prop_assert_eq!(&work, &expect);
-            prop_assert_eq!(&work, &plaintext);
+            for cipher in forms(&key) {
+                let peer = cbc::Encryptor::<aes::Aes256>::new(&key.into(), &iv.into());
+                let mut expect = plaintext.clone();
+                let length = expect.as_flattened().len();
+                peer.encrypt_padded::<NoPadding>(expect.as_flattened_mut(), length).unwrap();
+                let mut work = plaintext.clone();
+                cipher.cbc_encrypt(&iv, &mut work);
+                prop_assert_eq!(&work, &expect);
+                cipher.cbc_decrypt(&iv, &mut work);
+                prop_assert_eq!(&work, &plaintext);
+            }
+        }
+
+        #[test]
+        fn lanes_equal_the_aes_crate(keys: [[u8; 32]; LANES], blocks: [[u8; BLOCK]; LANES]) {
+            for form in 0..forms(&keys[0]).len() {
+                let ciphers = keys.map(|key| forms(&key).swap_remove(form));
+                let mut work = blocks;
+                Aes256::encrypt_lanes(ciphers.each_ref(), &mut work);
+                for (lane, key) in keys.iter().enumerate() {
+                    let mut block = blocks[lane];
+                    Aes256Enc::new(key.into()).encrypt_block((&mut block).into());
+                    prop_assert_eq!(block, work[lane]);
+                }
+                Aes256::decrypt_lanes(ciphers.each_ref(), &mut work);
+                prop_assert_eq!(work, blocks);
+            }
         }
     }
 }

@@ -53,6 +53,16 @@ impl<H: Hash<BLOCK>, const BLOCK: usize> Hmac<H, BLOCK> {
         pad.zeroize();
     }
 
+    /// The chaining value after the inner pad.
+    pub(crate) fn inner(&self) -> &H::State {
+        &self.inner
+    }
+
+    /// The chaining value after the outer pad.
+    pub(crate) fn outer(&self) -> &H::State {
+        &self.outer
+    }
+
     /// The MAC of the concatenation of `parts`.
     pub(crate) fn mac<const N: usize>(&self, parts: [&[u8]; N]) -> H::Output {
         let mut inner = Stream::<H, BLOCK>::resume(self.inner, 1);

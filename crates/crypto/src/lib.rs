@@ -24,9 +24,11 @@ pub mod qe;
 
 mod cipher;
 mod data_key;
+mod engine;
 mod error;
 mod random;
 mod secret;
+mod simd;
 
 pub use data_key::DataKey;
 pub use error::CryptoError;

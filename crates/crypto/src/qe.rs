@@ -11,8 +11,6 @@
 //! - [`tokens`] is the tree of tokens; [`DataKey::index_tokens`] are those at its top.
 //! - [`state`] is what client and server encrypt under tokens, in counter mode.
 
-use subtle::ConstantTimeEq;
-
 use crate::aead::{self, IV_LEN, TAG_LEN};
 use crate::{CryptoError, DataKey, Random, RandomError};
 
@@ -78,7 +76,7 @@ impl DataKey {
         if encrypted.is_empty() {
             return Err(CryptoError::CiphertextEmpty { overhead: OVERHEAD });
         }
-        if !bool::from(self.qe().mac.mac([aad, body]).ct_eq(tag)) {
+        if !aead::tags_equal(&self.qe().mac.mac([aad, body]), tag) {
             return Err(CryptoError::Authentication);
         }
         let start = out.len();

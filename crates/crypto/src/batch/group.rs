@@ -1,0 +1,184 @@
+//! Jobs in groups: enough of them to keep all lanes busy, few enough for the first cache.
+#![expect(clippy::indexing_slicing, reason = "indices are below the length of a group")]
+
+use std::ops::Range;
+
+use super::blocks::{self, Decryptor, Plain};
+use super::macs::{Message, macs};
+use super::{Algorithm, BatchError, DecryptJob, EncryptJob, ciphertext_len};
+use crate::CryptoError;
+use crate::aead::{self, IV_LEN, Parts, TAG_LEN};
+use crate::cipher::BLOCK;
+
+const GROUP: usize = 64;
+
+/// From this length on a value is worth a pass of its own.
+const LARGE: usize = 16 * 1024;
+
+/// Encrypts jobs that have been checked.
+pub(super) fn encrypt(jobs: &[EncryptJob<'_>], out: &mut [u8]) {
+    let is_small = |job: &EncryptJob<'_>| job.plaintext.len() < LARGE;
+    // Runs of small values, each large one alone.
+    for run in jobs.chunk_by(|one, other| is_small(one) && is_small(other)) {
+        match run {
+            [job] => encrypt_alone(job, out),
+            _ => run.chunks(GROUP).for_each(|group| encrypt_group(group, out)),
+        }
+    }
+}
+
+fn encrypt_alone(job: &EncryptJob<'_>, out: &mut [u8]) {
+    let (before, place) = out.split_at_mut(job.aad.end);
+    let aad = before.split_at(job.aad.start).1;
+    let ciphertext = place.split_at_mut(ciphertext_len(job.plaintext.len())).0;
+    let keys = job.key.csfle();
+    let iv = match job.algorithm {
+        Algorithm::Random { iv } => iv,
+        Algorithm::Deterministic => aead::deterministic_iv(keys, aad, job.plaintext),
+    };
+    aead::place_padded(job.plaintext, ciphertext);
+    aead::seal(keys, &iv, aad, ciphertext);
+}
+
+fn encrypt_group(jobs: &[EncryptJob<'_>], out: &mut [u8]) {
+    let mut lengths = [[0; 8]; GROUP];
+    let mut ivs = [[0; IV_LEN]; GROUP];
+    let mut deterministic = [0; GROUP];
+    let mut count = 0;
+    for (index, job) in jobs.iter().enumerate() {
+        lengths[index] = aead::length_field(job.aad.len());
+        match job.algorithm {
+            Algorithm::Random { iv } => ivs[index] = iv,
+            Algorithm::Deterministic => {
+                deterministic[count] = index;
+                count += 1;
+            }
+        }
+    }
+
+    let mut digests = [[0; TAG_LEN]; GROUP];
+    let iv_message = |n: usize| {
+        let index = deterministic[n];
+        let job = &jobs[index];
+        let parts = [&out[job.aad.clone()], &lengths[index], job.plaintext];
+        Message { key: &job.key.csfle().iv.0, parts }
+    };
+    macs(iv_message, &mut digests[..count]);
+    for (index, digest) in deterministic.iter().zip(&digests[..count]) {
+        ivs[*index].copy_from_slice(&digest[..IV_LEN]);
+    }
+
+    let values = jobs.iter().zip(ivs).map(|(job, iv)| Plain {
+        cipher: &job.key.csfle().cipher,
+        iv,
+        plaintext: job.plaintext,
+        at: job.aad.end,
+    });
+    blocks::encrypt(values, out);
+
+    let tag_message = |index: usize| {
+        let job = &jobs[index];
+        // Associated data, initialization vector and blocks stand in a row.
+        let parts = [&out[job.aad.start..tag(job).start], &lengths[index], &[]];
+        Message { key: &job.key.csfle().mac.0, parts }
+    };
+    macs(tag_message, &mut digests[..jobs.len()]);
+    for (job, digest) in jobs.iter().zip(&digests) {
+        out[tag(job)].copy_from_slice(digest);
+    }
+}
+
+/// The place of a job's tag.
+fn tag(job: &EncryptJob<'_>) -> Range<usize> {
+    let end = job.aad.end + ciphertext_len(job.plaintext.len());
+    end - TAG_LEN..end
+}
+
+/// Decrypts jobs. After an error `out` may hold plaintext of others.
+pub(super) fn decrypt(jobs: &mut [DecryptJob<'_>], out: &mut Vec<u8>) -> Result<(), BatchError> {
+    let is_small = |job: &DecryptJob<'_>| job.ciphertext.len() < LARGE;
+    let mut done = 0;
+    for run in jobs.chunk_by_mut(|one, other| is_small(one) && is_small(other)) {
+        for group in run.chunks_mut(GROUP) {
+            let result = match group {
+                [job] => decrypt_alone(job, out),
+                _ => decrypt_group(group, out),
+            };
+            result.map_err(|BatchError { job, source }| BatchError { job: done + job, source })?;
+            done += group.len();
+        }
+    }
+    Ok(())
+}
+
+fn decrypt_alone(job: &mut DecryptJob<'_>, out: &mut Vec<u8>) -> Result<(), BatchError> {
+    let start = out.len();
+    job.key
+        .decrypt(job.aad, job.ciphertext, out)
+        .map_err(|source| BatchError { job: 0, source })?;
+    job.plaintext = start..out.len();
+    Ok(())
+}
+
+fn decrypt_group(jobs: &mut [DecryptJob<'_>], out: &mut Vec<u8>) -> Result<(), BatchError> {
+    // The first job refused so far; those before it go on to the next check.
+    let mut refused = None;
+    let mut limit = jobs.len();
+    let mut refuse = |limit: &mut usize, job: usize, source: CryptoError| {
+        refused = Some(BatchError { job, source });
+        *limit = job;
+    };
+
+    let mut lengths = [[0; 8]; GROUP];
+    let mut parts = [const { None }; GROUP];
+    for (index, job) in jobs.iter().enumerate() {
+        lengths[index] = aead::length_field(job.aad.len());
+        match Parts::of(job.ciphertext) {
+            Ok(taken_apart) => parts[index] = Some(taken_apart),
+            Err(error) => {
+                refuse(&mut limit, index, error);
+                break;
+            }
+        }
+    }
+
+    let mut digests = [[0; TAG_LEN]; GROUP];
+    let message = |index: usize| {
+        let job = &jobs[index];
+        let body = parts[index].as_ref().map_or(&[][..], |parts| parts.body);
+        Message { key: &job.key.csfle().mac.0, parts: [job.aad, body, &lengths[index]] }
+    };
+    macs(message, &mut digests[..limit]);
+    let mut end = out.len();
+    for (index, parts) in parts[..limit].iter().flatten().enumerate() {
+        if !aead::tags_equal(&digests[index], parts.tag) {
+            refuse(&mut limit, index, CryptoError::Authentication);
+            break;
+        }
+        if !parts.encrypted.len().is_multiple_of(BLOCK) {
+            refuse(&mut limit, index, CryptoError::CiphertextNotBlocks);
+            break;
+        }
+        jobs[index].plaintext = end..end + parts.encrypted.len();
+        end += parts.encrypted.len();
+    }
+
+    out.resize(end, 0);
+    let mut decryptor = Decryptor::new(&jobs[0].key.csfle().cipher);
+    for (job, parts) in jobs[..limit].iter().zip(parts.iter().flatten()) {
+        let (blocks, _) = parts.encrypted.as_chunks();
+        let cipher = &job.key.csfle().cipher;
+        decryptor.decrypt(cipher, parts.iv, blocks, job.plaintext.start, out);
+    }
+    decryptor.finish(out);
+    for (index, job) in jobs[..limit].iter_mut().enumerate() {
+        match aead::plaintext_len(&out[job.plaintext.clone()]) {
+            Ok(length) => job.plaintext.end = job.plaintext.start + length,
+            Err(error) => {
+                refuse(&mut limit, index, error);
+                break;
+            }
+        }
+    }
+    refused.map_or(Ok(()), Err)
+}

@@ -1,0 +1,63 @@
+//! Which kernels serve on this processor: found out once, when first needed.
+
+use std::sync::OnceLock;
+
+#[cfg(target_arch = "x86_64")]
+use crate::simd::x86_64::{Aes, Avx2, Avx512};
+
+/// What the processor has.
+#[derive(Clone, Copy)]
+pub(crate) struct Engine {
+    #[cfg(target_arch = "x86_64")]
+    aes: Option<Aes>,
+    #[cfg(target_arch = "x86_64")]
+    avx2: Option<Avx2>,
+    #[cfg(target_arch = "x86_64")]
+    avx512: Option<Avx512>,
+}
+
+/// A kernel for SHA-512 over several messages.
+#[derive(Clone, Copy)]
+pub(crate) enum Sha512Lanes {
+    #[cfg(target_arch = "x86_64")]
+    Avx512x8(Avx512),
+    #[cfg(target_arch = "x86_64")]
+    Avx512x4(Avx512),
+    #[cfg(target_arch = "x86_64")]
+    Avx2x4(Avx2),
+    /// One message after the other is as fast.
+    None,
+}
+
+impl Engine {
+    pub(crate) fn get() -> Self {
+        static ENGINE: OnceLock<Engine> = OnceLock::new();
+        *ENGINE.get_or_init(|| Self {
+            #[cfg(target_arch = "x86_64")]
+            aes: Aes::detect(),
+            #[cfg(target_arch = "x86_64")]
+            avx2: Avx2::detect(),
+            #[cfg(target_arch = "x86_64")]
+            avx512: Avx512::detect(),
+        })
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    pub(crate) fn aes(self) -> Option<Aes> {
+        self.aes
+    }
+
+    /// The fastest for so many messages.
+    pub(crate) fn sha512_lanes(self, messages: usize) -> Sha512Lanes {
+        #[cfg(target_arch = "x86_64")]
+        match (messages, self.avx512, self.avx2) {
+            (5.., Some(avx512), _) => return Sha512Lanes::Avx512x8(avx512),
+            (2.., Some(avx512), _) => return Sha512Lanes::Avx512x4(avx512),
+            (4.., None, Some(avx2)) => return Sha512Lanes::Avx2x4(avx2),
+            _ => {}
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        let _ = messages;
+        Sha512Lanes::None
+    }
+}

@@ -1,0 +1,11 @@
+//! x86-64: AES-NI with AVX, VAES, AVX2, AVX-512.
+
+mod aes;
+mod avx2;
+mod avx512;
+mod constants;
+mod lanes;
+
+pub(crate) use aes::{Aes, RoundKeys};
+pub(crate) use avx2::Avx2;
+pub(crate) use avx512::Avx512;
