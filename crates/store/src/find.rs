@@ -2,10 +2,15 @@
 
 use bson::raw::{RawArrayBuf, RawBson, RawDocumentBuf};
 
+use fieldveil_query::sort::Sort;
+
 use crate::cursor::Cursor;
 use crate::environment::Interrupt;
 use crate::error::{Result, StoreError};
 use crate::namespace::Namespace;
+use crate::plan::{Plan, Wish};
+use crate::scan::{Scan, SharedInterrupt};
+use crate::selector::Selector;
 use crate::store::Store;
 
 /// A `find` command.
@@ -68,7 +73,33 @@ impl Store {
     /// # Errors
     /// MongoDB's for a bad filter, sort, projection or hint.
     pub fn find(&self, namespace: &Namespace, options: FindOptions) -> Result<Cursor> {
-        Cursor::find(self, namespace, options)
+        let context =
+            self.context(options.let_variables.as_deref(), options.collation.as_deref())?;
+        let filter = options.filter.unwrap_or_default();
+        let selector = Selector::compile(&filter, &context)?;
+        let sort = options.sort.as_deref().map(Sort::parse).transpose()?;
+        let interrupt = SharedInterrupt::new(options.interrupt);
+        let snapshot = self.snapshot();
+        let Some(data) = snapshot.collection(namespace).and_then(|found| found.data()) else {
+            return Ok(Cursor::empty());
+        };
+        let plan = Plan::choose(
+            data,
+            Wish {
+                filter: selector.filter(),
+                sort: sort.as_ref(),
+                hint: options.hint.as_ref(),
+                has_collation: context.collation.is_some(),
+            },
+        )?;
+        let scan = Scan::new(snapshot.view(data)?, &plan, selector, interrupt.clone());
+        let limit = match options.limit {
+            0 => usize::MAX,
+            limit => usize::try_from(limit).unwrap_or(usize::MAX),
+        };
+        let skip = usize::try_from(options.skip).unwrap_or(usize::MAX);
+        let documents = scan.map(|row| row.map(|(_, document)| document)).skip(skip).take(limit);
+        Ok(Cursor::new(interrupt, documents))
     }
 
     /// Counts documents.

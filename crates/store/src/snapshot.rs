@@ -30,7 +30,7 @@ impl Snapshot {
         self.catalog.get(namespace)
     }
 
-    pub(crate) fn view(&self, data: &Data) -> Result<CommittedView<'_>> {
-        CommittedView::new(&self.tables, data.id)
+    pub(crate) fn view(self: &Arc<Self>, data: &Data) -> Result<CommittedView> {
+        CommittedView::new(Arc::clone(self), data.id)
     }
 }

@@ -4,11 +4,15 @@ use std::fmt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
+use bson::raw::{RawBson, RawDocument};
+use fieldveil_query::collation::Collation;
 use redb::{ReadableDatabase, ReadableTable};
 
 use crate::catalog::{Catalog, persist};
 use crate::environment::{Environment, ObjectIds, SystemEnvironment};
 use crate::error::{Result, StoreError};
+use crate::eval::Context;
+use crate::json_schema;
 use crate::snapshot::Snapshot;
 use crate::storage::{Medium, OpenError, Opened};
 use crate::tables::{CATALOG, META, NEXT_ID_ROW, Tables};
@@ -117,6 +121,15 @@ impl Store {
         &self.0.options
     }
 
+    /// What the filters and expressions of one command are compiled with.
+    pub(crate) fn context(
+        &self,
+        variables: Option<&RawDocument>,
+        collation: Option<&RawDocument>,
+    ) -> Result<Context> {
+        context(self.now_ms(), variables, collation)
+    }
+
     pub(crate) fn now_ms(&self) -> i64 {
         self.0.options.environment.now_ms()
     }
@@ -133,6 +146,24 @@ impl Store {
     ) -> Result<T> {
         self.0.queue.submit(&*self.0, work)
     }
+}
+
+/// See [`Store::context`].
+pub(crate) fn context(
+    now_ms: i64,
+    variables: Option<&RawDocument>,
+    collation: Option<&RawDocument>,
+) -> Result<Context> {
+    let mut context = Context::new(bson::DateTime::from_millis(now_ms));
+    for variable in variables.into_iter().flat_map(RawDocument::iter) {
+        let (name, value) = variable?;
+        context.variables.push((name.as_str().to_owned(), RawBson::from(value)));
+    }
+    if let Some(collation) = collation.filter(|collation| !collation.is_empty()) {
+        context.collation = Collation::parse(collation)?.map(Arc::new);
+    }
+    context.schema_compiler = Some(json_schema::compile);
+    Ok(context)
 }
 
 impl Inner {

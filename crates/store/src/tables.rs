@@ -19,6 +19,7 @@ use redb::{
 };
 
 use crate::error::{Result, StoreError};
+use crate::snapshot::Snapshot;
 
 pub(crate) const META: TableDefinition<'static, &str, u64> = TableDefinition::new("meta");
 pub(crate) const CATALOG: TableDefinition<'static, &str, &[u8]> = TableDefinition::new("catalog");
@@ -27,6 +28,9 @@ pub(crate) const SIZES: TableDefinition<'static, u64, u64> = TableDefinition::ne
 /// Rows of `meta`.
 pub(crate) const FORMAT_VERSION_ROW: &str = "format version";
 pub(crate) const NEXT_ID_ROW: &str = "next table id";
+
+/// A scan does not read further ahead than this.
+const READ_AHEAD_MAX_BYTES: usize = 1024 * 1024;
 
 pub(crate) fn records_name(collection: u64) -> String {
     format!("c{collection}")
@@ -58,7 +62,7 @@ pub(crate) trait View {
     /// The document of one record.
     fn record(&self, id: u64) -> Result<Option<RawDocumentBuf>>;
 
-    /// Up to `max` records after `after` in the given direction.
+    /// Up to `max` records after `after` in the given direction; at least one if there is one.
     fn records(
         &self,
         after: Option<u64>,
@@ -107,11 +111,14 @@ pub(crate) fn read_records(
         true => (Bound::Unbounded, after),
     };
     let mut rows = table.range::<u64>(range)?;
-    for _ in 0..max {
+    let mut bytes = 0;
+    while out.len() < max && bytes < READ_AHEAD_MAX_BYTES {
         let row = if descending { rows.next_back() } else { rows.next() };
         let Some(row) = row else { break };
         let (id, document) = row?;
-        out.push((id.value(), stored_document(document.value())?));
+        let document = document.value();
+        bytes += document.len();
+        out.push((id.value(), stored_document(document)?));
     }
     Ok(())
 }
@@ -170,7 +177,7 @@ impl Tables {
         Self { transaction, records: Mutex::default(), indexes: Mutex::default() }
     }
 
-    pub(crate) fn records(&self, collection: u64) -> Result<Arc<RecordTable>> {
+    fn records(&self, collection: u64) -> Result<Arc<RecordTable>> {
         let mut opened = self.records.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(table) = opened.get(&collection) {
             return Ok(Arc::clone(table));
@@ -181,7 +188,7 @@ impl Tables {
         Ok(table)
     }
 
-    pub(crate) fn index(&self, index: u64) -> Result<Arc<IndexTable>> {
+    fn index(&self, index: u64) -> Result<Arc<IndexTable>> {
         let mut opened = self.indexes.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(table) = opened.get(&index) {
             return Ok(Arc::clone(table));
@@ -209,19 +216,20 @@ pub(crate) fn missing(error: TableError) -> StoreError {
     }
 }
 
-/// One collection in [`Tables`].
-pub(crate) struct CommittedView<'a> {
-    tables: &'a Tables,
+/// One collection as it was committed last.
+pub(crate) struct CommittedView {
+    snapshot: Arc<Snapshot>,
     records: Arc<RecordTable>,
 }
 
-impl<'a> CommittedView<'a> {
-    pub(crate) fn new(tables: &'a Tables, collection: u64) -> Result<Self> {
-        Ok(Self { tables, records: tables.records(collection)? })
+impl CommittedView {
+    pub(crate) fn new(snapshot: Arc<Snapshot>, collection: u64) -> Result<Self> {
+        let records = snapshot.tables().records(collection)?;
+        Ok(Self { snapshot, records })
     }
 }
 
-impl View for CommittedView<'_> {
+impl View for CommittedView {
     fn record(&self, id: u64) -> Result<Option<RawDocumentBuf>> {
         read_record(&*self.records, id)
     }
@@ -244,11 +252,11 @@ impl View for CommittedView<'_> {
         max: usize,
         out: &mut Vec<(Vec<u8>, u64)>,
     ) -> Result<()> {
-        read_entries(&*self.tables.index(index)?, range, descending, max, out)
+        read_entries(&*self.snapshot.tables().index(index)?, range, descending, max, out)
     }
 
     fn entry(&self, index: u64, key: &[u8]) -> Result<Option<u64>> {
-        Ok(self.tables.index(index)?.get(key)?.map(|record| record.value()))
+        Ok(self.snapshot.tables().index(index)?.get(key)?.map(|record| record.value()))
     }
 
     fn record_count(&self) -> Result<u64> {

@@ -1,0 +1,79 @@
+//! Plans: which records a command looks at, and in which order.
+//!
+//! A plan is a superset: every record that matches the filter is in it, and the filter is applied to
+//! each. So a bound that is too wide costs time and never an answer.
+
+use std::sync::Arc;
+
+use fieldveil_query::filter::Filter;
+use fieldveil_query::sort::Sort;
+
+use crate::catalog::{Data, Index};
+use crate::error::Result;
+use crate::tables::KeyRange;
+
+mod choose;
+pub(crate) mod execute;
+mod explain;
+mod implies;
+mod spans;
+
+pub(crate) use execute::{Execution, Statistics};
+use spans::SpanSet;
+
+/// How records are found.
+#[derive(Clone, Debug)]
+pub(crate) enum Access {
+    /// No record can match.
+    Nothing,
+    /// One record by its `_id`: the key in the `_id` index.
+    Id { index: Arc<Index>, key: Vec<u8> },
+    /// All records in the order of insertion, or the other way round.
+    Collection { descending: bool },
+    /// Parts of an index.
+    Index(IndexScan),
+    /// Parts of several indexes, one for each branch of an `$or`.
+    Union(Vec<IndexScan>),
+}
+
+/// Parts of one index.
+#[derive(Clone, Debug)]
+pub(crate) struct IndexScan {
+    pub(crate) index: Arc<Index>,
+    /// What is read, ascending and without overlap.
+    pub(crate) ranges: Vec<KeyRange>,
+    pub(crate) descending: bool,
+    /// For each field, the values that the ranges are made of; for `explain`.
+    bounds: Vec<SpanSet>,
+}
+
+/// A plan for one collection.
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    pub(crate) access: Access,
+    /// Whether records come in the order that was asked for.
+    pub(crate) is_sorted: bool,
+}
+
+/// What a plan is made for.
+#[derive(Clone, Copy)]
+pub(crate) struct Wish<'a> {
+    pub(crate) filter: &'a Filter,
+    pub(crate) sort: Option<&'a Sort>,
+    pub(crate) hint: Option<&'a bson::RawBson>,
+    /// Whether strings are compared otherwise than by bytes, which indexes do.
+    pub(crate) has_collation: bool,
+}
+
+impl Plan {
+    /// Chooses a plan.
+    ///
+    /// # Errors
+    /// `BadValue` for a hint that names no usable index.
+    pub(crate) fn choose(data: &Data, wish: Wish<'_>) -> Result<Self> {
+        choose::choose(data, wish)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,358 @@
+//! Choosing an index.
+//!
+//! Each usable index is judged by what its bounds leave: how many of its first fields are fixed to
+//! single values, whether the next one is limited, and whether it brings the order asked for. The
+//! best one wins; among equals the one with fewer fields, then the older one.
+
+use std::ops::Bound;
+use std::sync::Arc;
+
+use bson::raw::{RawBson, RawBsonRef};
+use fieldveil_query::filter::{ElemMatch, Filter, Predicate};
+use fieldveil_query::sort::{Sort, SortOrder};
+use fieldveil_query::value::compare_documents;
+
+use super::implies::implies;
+use super::spans::{self, SpanSet, successor};
+use super::{Access, IndexScan, Plan, Wish};
+use crate::catalog::{Data, Index};
+use crate::error::{Result, StoreError};
+use crate::index_key;
+use crate::tables::KeyRange;
+
+/// The most ranges that one scan is split into.
+const RANGES_MAX: usize = 1024;
+
+pub(super) fn choose(data: &Data, wish: Wish<'_>) -> Result<Plan> {
+    let natural = wish.sort.and_then(Sort::natural);
+    match wish.hint {
+        Some(hint) => hinted(data, wish, hint),
+        None if natural.is_some() => Ok(collection_scan(natural == Some(-1))),
+        None => Ok(unhinted(data, wish)?),
+    }
+}
+
+fn collection_scan(descending: bool) -> Plan {
+    Plan { access: Access::Collection { descending }, is_sorted: false }
+}
+
+fn unhinted(data: &Data, wish: Wish<'_>) -> Result<Plan> {
+    let conjuncts = conjuncts(wish.filter);
+    if let Some(plan) = by_id(data, &conjuncts, wish)? {
+        return Ok(plan);
+    }
+    if let Some(candidate) = best_index(data, &conjuncts, wish)? {
+        return Ok(candidate.into_plan());
+    }
+    if let Some(scans) = branches(data, &conjuncts, wish)? {
+        return Ok(Plan { access: Access::Union(scans), is_sorted: wish.sort.is_none() });
+    }
+    Ok(Plan { is_sorted: wish.sort.is_none_or(Sort::is_empty), ..collection_scan(false) })
+}
+
+fn hinted(data: &Data, wish: Wish<'_>, hint: &RawBson) -> Result<Plan> {
+    let found = match hint.as_raw_bson_ref() {
+        RawBsonRef::Document(document) if document.is_empty() => return unhinted(data, wish),
+        RawBsonRef::Document(document) => {
+            if let Some(direction) = document.get("$natural")? {
+                let descending = crate::catalog::whole_number(direction).is_some_and(|n| n < 0);
+                let is_sorted = wish.sort.is_none_or(Sort::is_empty);
+                return Ok(Plan { is_sorted, ..collection_scan(descending) });
+            }
+            data.indexes.iter().find(|index| compare_documents(&index.spec.key, document).is_eq())
+        }
+        RawBsonRef::String(name) => data.index_by_name(name),
+        _ => None,
+    };
+    let index = found.filter(|index| !index.spec.hidden).ok_or_else(|| {
+        StoreError::bad_value(
+            "error processing query: planner returned error :: caused by :: hint provided does \
+             not correspond to an existing index",
+        )
+    })?;
+    let covers = |index: &Index| {
+        index.spec.partial.as_ref().is_none_or(|partial| implies(wish.filter, partial.filter()))
+    };
+    if !covers(index) {
+        return Err(StoreError::new(
+            crate::code::Code::NO_QUERY_EXECUTION_PLANS,
+            "error processing query: planner returned error :: caused by :: No query solutions: \
+             the hinted partial index does not cover the filter",
+        ));
+    }
+    let candidate = Candidate::new(index, &conjuncts(wish.filter), wish)?;
+    Ok(candidate.into_plan())
+}
+
+/// The parts of a filter that all have to hold.
+fn conjuncts(filter: &Filter) -> Vec<&Filter> {
+    match filter {
+        Filter::And(parts) => parts.iter().flat_map(conjuncts).collect(),
+        other => vec![other],
+    }
+}
+
+/// `{_id: value}` needs one look-up.
+fn by_id(data: &Data, conjuncts: &[&Filter], wish: Wish<'_>) -> Result<Option<Plan>> {
+    let Some(index) = data.indexes.first().filter(|index| index.spec.is_id_index()) else {
+        return Ok(None);
+    };
+    for conjunct in conjuncts {
+        let Filter::Field { path, predicate: Predicate::Eq(value) } = conjunct else { continue };
+        let value = value.as_raw_bson_ref();
+        let is_plain = match value {
+            RawBsonRef::Array(_)
+            | RawBsonRef::Null
+            | RawBsonRef::Undefined
+            | RawBsonRef::RegularExpression(_) => false,
+            RawBsonRef::String(_) | RawBsonRef::Symbol(_) | RawBsonRef::Document(_) => {
+                !wish.has_collation
+            }
+            _ => true,
+        };
+        if path.as_str() == "_id" && is_plain {
+            let key = index_key::encoded(value)?;
+            let access = Access::Id { index: Arc::clone(index), key };
+            return Ok(Some(Plan { access, is_sorted: true }));
+        }
+    }
+    Ok(None)
+}
+
+fn best_index(data: &Data, conjuncts: &[&Filter], wish: Wish<'_>) -> Result<Option<Candidate>> {
+    let mut best: Option<Candidate> = None;
+    for index in &data.indexes {
+        if !is_usable(index, wish.filter) {
+            continue;
+        }
+        let candidate = Candidate::new(index, conjuncts, wish)?;
+        if !candidate.is_worthwhile() {
+            continue;
+        }
+        if best.as_ref().is_none_or(|best| candidate.score() > best.score()) {
+            best = Some(candidate);
+        }
+    }
+    Ok(best)
+}
+
+fn is_usable(index: &Index, filter: &Filter) -> bool {
+    let partial = index.spec.partial.as_ref();
+    !index.spec.hidden && partial.is_none_or(|partial| implies(filter, partial.filter()))
+}
+
+/// One scan for each branch of an `$or` that stands among the conjuncts.
+fn branches(data: &Data, conjuncts: &[&Filter], wish: Wish<'_>) -> Result<Option<Vec<IndexScan>>> {
+    'next: for conjunct in conjuncts {
+        let Filter::Or(branches) = conjunct else { continue };
+        let mut scans = Vec::with_capacity(branches.len());
+        for branch in branches {
+            let wish = Wish { filter: branch, sort: None, hint: None, ..wish };
+            match best_index(data, &self::conjuncts(branch), wish)? {
+                Some(candidate) => scans.push(candidate.scan),
+                None => continue 'next,
+            }
+        }
+        if !scans.is_empty() {
+            return Ok(Some(scans));
+        }
+    }
+    Ok(None)
+}
+
+/// An index and what it would do.
+struct Candidate {
+    scan: IndexScan,
+    /// How many of the first fields are fixed to single values.
+    fixed: usize,
+    /// Whether the field after those is limited.
+    is_limited: bool,
+    is_sorted: bool,
+    /// Whether documents may be missing from it that the filter selects.
+    misses_some: bool,
+    was_sort_asked: bool,
+}
+
+impl Candidate {
+    fn new(index: &Arc<Index>, conjuncts: &[&Filter], wish: Wish<'_>) -> Result<Self> {
+        let spec = &index.spec;
+        let mut bounds = Vec::with_capacity(spec.fields.len());
+        for (position, field) in spec.fields.iter().enumerate() {
+            let is_multikey = index.multikey.get(position).copied().unwrap_or(true);
+            bounds.push(field_spans(conjuncts, &field.path, is_multikey, wish.has_collation)?);
+        }
+        let misses_some = spec.sparse && bounds.iter().all(SpanSet::has_null);
+        let fixed = bounds.iter().take_while(|spans| is_fixed(spans)).count();
+        let is_limited = bounds.get(fixed).is_some_and(|spans| !spans.is_full());
+        let direction = match wish.sort {
+            Some(sort) if !wish.has_collation => order(index, &bounds, sort),
+            Some(_) => None,
+            None => Some(false),
+        };
+        let ranges = ranges(index, &bounds);
+        let scan = IndexScan {
+            index: Arc::clone(index),
+            ranges,
+            descending: direction.unwrap_or(false),
+            bounds,
+        };
+        Ok(Self {
+            scan,
+            fixed,
+            is_limited,
+            is_sorted: direction.is_some(),
+            misses_some,
+            was_sort_asked: wish.sort.is_some_and(|sort| !sort.is_empty()),
+        })
+    }
+
+    /// Whether the index is better than reading all records.
+    fn is_worthwhile(&self) -> bool {
+        let narrows = self.fixed > 0 || self.is_limited;
+        !self.misses_some && (narrows || (self.was_sort_asked && self.is_sorted))
+    }
+
+    fn score(&self) -> (usize, bool, bool, usize) {
+        let fields = self.scan.index.spec.fields.len();
+        (self.fixed, self.is_limited, self.is_sorted, usize::MAX - fields)
+    }
+
+    fn into_plan(self) -> Plan {
+        if self.scan.ranges.is_empty() {
+            return Plan { access: Access::Nothing, is_sorted: true };
+        }
+        Plan { access: Access::Index(self.scan), is_sorted: self.is_sorted }
+    }
+}
+
+/// Whether a field is one of a few single values.
+fn is_fixed(spans: &SpanSet) -> bool {
+    spans.are_points() && spans.spans.len() <= RANGES_MAX
+}
+
+/// The values of one field that the conjuncts leave.
+fn field_spans(
+    conjuncts: &[&Filter],
+    path: &str,
+    is_multikey: bool,
+    has_collation: bool,
+) -> Result<SpanSet> {
+    let mut spans = SpanSet::full();
+    for conjunct in conjuncts {
+        for predicate in predicates(conjunct, path) {
+            let one = spans::of_predicate(predicate, has_collation)?;
+            // Different elements of an array may satisfy different predicates; then only one of
+            // them limits the entries.
+            spans = match is_multikey {
+                false => spans.intersection(&one),
+                true => narrower(spans, one),
+            };
+        }
+    }
+    Ok(spans)
+}
+
+/// The predicates of a conjunct on a path, also those inside `$elemMatch` on a parent.
+fn predicates<'a>(conjunct: &'a Filter, path: &str) -> Vec<&'a Predicate> {
+    let Filter::Field { path: found, predicate } = conjunct else { return Vec::new() };
+    if found.as_str() == path {
+        return vec![predicate];
+    }
+    let Predicate::ElemMatch(ElemMatch::Object(inner)) = predicate else { return Vec::new() };
+    let rest = path.strip_prefix(found.as_str()).and_then(|rest| rest.strip_prefix('.'));
+    match rest {
+        Some(rest) if !has_position(rest) => {
+            conjuncts(inner).into_iter().flat_map(|part| predicates(part, rest)).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn has_position(path: &str) -> bool {
+    path.split('.').any(|part| part.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+/// The set that promises fewer entries.
+fn narrower(left: SpanSet, right: SpanSet) -> SpanSet {
+    let rank = |set: &SpanSet| (set.is_full(), !set.are_points(), set.spans.len());
+    if rank(&right) < rank(&left) { right } else { left }
+}
+
+/// Whether the scan brings the order, and then whether it has to run backwards.
+fn order(index: &Index, bounds: &[SpanSet], sort: &Sort) -> Option<bool> {
+    let mut fields = index.spec.fields.iter().zip(bounds).zip(&index.multikey).peekable();
+    let multikeys = index.multikey.iter().filter(|multikey| **multikey).count();
+    let mut backwards = None;
+    let mut fixed: Vec<&str> = Vec::new();
+    for key in &sort.keys {
+        let descending = match key.order {
+            SortOrder::Ascending => false,
+            SortOrder::Descending => true,
+            SortOrder::Meta(_) => return None,
+        };
+        // Fields with one value do not matter for the order.
+        while let Some(((field, _), _)) = fields.next_if(|((field, spans), multikey)| {
+            field.path != key.path.as_str()
+                && spans.are_points()
+                && spans.spans.len() == 1
+                && !**multikey
+        }) {
+            fixed.push(&field.path);
+        }
+        if fixed.contains(&key.path.as_str()) {
+            continue;
+        }
+        let ((field, spans), multikey) = fields.next()?;
+        if field.path != key.path.as_str() {
+            return None;
+        }
+        // The order of documents with arrays goes by all elements.
+        if *multikey && !(spans.is_full() && multikeys == 1) {
+            return None;
+        }
+        let runs_backwards = field.descending != descending;
+        if *backwards.get_or_insert(runs_backwards) != runs_backwards {
+            return None;
+        }
+    }
+    Some(backwards.unwrap_or(false))
+}
+
+/// The parts of the index that the bounds leave.
+fn ranges(index: &Index, bounds: &[SpanSet]) -> Vec<KeyRange> {
+    let mut prefixes: Vec<Vec<u8>> = vec![Vec::new()];
+    for (field, spans) in index.spec.fields.iter().zip(bounds) {
+        let spans = if field.descending { spans.inverted() } else { spans.clone() };
+        let product = prefixes.len().saturating_mul(spans.spans.len());
+        if spans.is_full() || product > RANGES_MAX {
+            break;
+        }
+        let join = |prefix: &[u8], rest: &[u8]| [prefix, rest].concat();
+        if spans.are_points() {
+            prefixes = prefixes
+                .iter()
+                .flat_map(|prefix| spans.spans.iter().map(|span| join(prefix, &span.start)))
+                .collect();
+            continue;
+        }
+        return prefixes
+            .iter()
+            .flat_map(|prefix| {
+                spans.spans.iter().map(|span| KeyRange {
+                    lower: Bound::Included(join(prefix, &span.start)),
+                    upper: Bound::Excluded(join(prefix, &span.end)),
+                })
+            })
+            .collect();
+    }
+    prefixes
+        .into_iter()
+        .map(|prefix| match prefix.is_empty() {
+            true => KeyRange { lower: Bound::Unbounded, upper: Bound::Unbounded },
+            false => KeyRange {
+                upper: Bound::Excluded(successor(&prefix)),
+                lower: Bound::Included(prefix),
+            },
+        })
+        .collect()
+}

@@ -1,0 +1,179 @@
+//! Running a plan: records one after the other, from a position that can be kept.
+
+use std::collections::{HashSet, VecDeque};
+use std::ops::Bound;
+
+use bson::raw::RawDocumentBuf;
+
+use super::{Access, IndexScan};
+use crate::error::{Result, StoreError};
+use crate::tables::{KeyRange, View};
+
+/// How many rows the first look ahead takes; it doubles up to the maximum.
+const AHEAD_MIN: usize = 4;
+const AHEAD_MAX: usize = 256;
+
+/// What a run has looked at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Statistics {
+    pub(crate) keys_examined: u64,
+    pub(crate) documents_examined: u64,
+}
+
+/// A plan in the middle of its run. It holds no borrow; each step is given the view to read.
+#[derive(Debug)]
+pub(crate) struct Execution {
+    state: State,
+    ahead: usize,
+    statistics: Statistics,
+}
+
+#[derive(Debug)]
+enum State {
+    Done,
+    Id {
+        index: u64,
+        key: Vec<u8>,
+    },
+    Collection {
+        descending: bool,
+        position: Option<u64>,
+        rows: VecDeque<(u64, RawDocumentBuf)>,
+        is_last: bool,
+    },
+    Indexes {
+        scans: VecDeque<Ranges>,
+        /// Records that came already, where one can come twice.
+        seen: Option<HashSet<u64>>,
+        rows: VecDeque<u64>,
+    },
+}
+
+/// What is left of an index scan.
+#[derive(Debug)]
+struct Ranges {
+    index: u64,
+    descending: bool,
+    ranges: VecDeque<KeyRange>,
+}
+
+impl Execution {
+    pub(crate) fn new(access: &Access) -> Self {
+        let state = match access {
+            Access::Nothing => State::Done,
+            Access::Id { index, key } => State::Id { index: index.id, key: key.clone() },
+            Access::Collection { descending } => State::Collection {
+                descending: *descending,
+                position: None,
+                rows: VecDeque::new(),
+                is_last: false,
+            },
+            Access::Index(scan) => State::Indexes {
+                seen: scan.index.multikey.contains(&true).then(HashSet::new),
+                scans: VecDeque::from([Ranges::new(scan)]),
+                rows: VecDeque::new(),
+            },
+            Access::Union(scans) => State::Indexes {
+                seen: Some(HashSet::new()),
+                scans: scans.iter().map(Ranges::new).collect(),
+                rows: VecDeque::new(),
+            },
+        };
+        Self { state, ahead: AHEAD_MIN, statistics: Statistics::default() }
+    }
+
+    pub(crate) fn statistics(&self) -> Statistics {
+        self.statistics
+    }
+
+    /// The next record.
+    pub(crate) fn next(&mut self, view: &dyn View) -> Result<Option<(u64, RawDocumentBuf)>> {
+        let Some(record) = (match &mut self.state {
+            State::Done => return Ok(None),
+            State::Collection { .. } => return self.next_row(view),
+            State::Id { index, key } => {
+                self.statistics.keys_examined += 1;
+                let record = view.entry(*index, key)?;
+                self.state = State::Done;
+                record
+            }
+            State::Indexes { .. } => self.next_entry(view)?,
+        }) else {
+            return Ok(None);
+        };
+        self.statistics.documents_examined += 1;
+        match view.record(record)? {
+            Some(document) => Ok(Some((record, document))),
+            None => Err(StoreError::damaged(format_args!(
+                "an index leads to record {record}, which is not there"
+            ))),
+        }
+    }
+
+    fn next_row(&mut self, view: &dyn View) -> Result<Option<(u64, RawDocumentBuf)>> {
+        let State::Collection { descending, position, rows, is_last } = &mut self.state else {
+            return Ok(None);
+        };
+        if rows.is_empty() && !*is_last {
+            let mut chunk = Vec::new();
+            view.records(*position, *descending, self.ahead, &mut chunk)?;
+            self.ahead = (self.ahead * 2).min(AHEAD_MAX);
+            *is_last = chunk.is_empty();
+            *position = chunk.last().map(|(id, _)| *id).or(*position);
+            rows.extend(chunk);
+        }
+        let row = rows.pop_front();
+        self.statistics.documents_examined += u64::from(row.is_some());
+        Ok(row)
+    }
+
+    fn next_entry(&mut self, view: &dyn View) -> Result<Option<u64>> {
+        let State::Indexes { scans, seen, rows } = &mut self.state else { return Ok(None) };
+        loop {
+            while let Some(record) = rows.pop_front() {
+                if seen.as_mut().is_none_or(|seen| seen.insert(record)) {
+                    return Ok(Some(record));
+                }
+            }
+            let Some(scan) = scans.front_mut() else { return Ok(None) };
+            let Some(range) = scan.current() else {
+                scans.pop_front();
+                continue;
+            };
+            let mut chunk = Vec::new();
+            view.entries(scan.index, range, scan.descending, self.ahead, &mut chunk)?;
+            self.statistics.keys_examined += u64::try_from(chunk.len()).unwrap_or(0);
+            let is_whole = chunk.len() < self.ahead;
+            rows.extend(chunk.iter().map(|(_, record)| *record));
+            scan.advance(is_whole, chunk.pop().map(|(key, _)| key));
+            self.ahead = (self.ahead * 2).min(AHEAD_MAX);
+        }
+    }
+}
+
+impl Ranges {
+    fn new(scan: &IndexScan) -> Self {
+        let ranges = match scan.descending {
+            false => scan.ranges.iter().cloned().collect(),
+            true => scan.ranges.iter().rev().cloned().collect(),
+        };
+        Self { index: scan.index.id, descending: scan.descending, ranges }
+    }
+
+    fn current(&self) -> Option<&KeyRange> {
+        self.ranges.front()
+    }
+
+    /// Goes on after `last`, or with the next range if this one is read.
+    fn advance(&mut self, is_whole: bool, last: Option<Vec<u8>>) {
+        match (last, self.ranges.front_mut()) {
+            (Some(last), Some(range)) if !is_whole => match self.descending {
+                false => range.lower = Bound::Excluded(last),
+                true => range.upper = Bound::Excluded(last),
+            },
+            _ => {
+                self.ranges.pop_front();
+            }
+        }
+    }
+}
