@@ -15,7 +15,9 @@ use crate::{
     types::type_name,
 };
 
+mod admin;
 mod aggregate;
+mod bulk_write;
 mod count;
 mod delete;
 mod distinct;
@@ -88,6 +90,10 @@ fn analyze_plain(
         return Ok(command.to_owned());
     }
     raw::check(command)?;
+    if spec.name == "bulkWrite" {
+        bulk_write::check(command, schemas)?;
+        return Ok(command.to_owned());
+    }
     let not_on_collection = || AnalyzeError::NotOnCollection { name: spec.name.to_owned() };
     let collection = first.text().filter(|name| !name.is_empty()).ok_or_else(not_on_collection)?;
     let namespace = format!("{db}.{collection}");
@@ -196,11 +202,6 @@ impl Spec {
 
     pub(crate) fn is_explain(&self) -> bool {
         self.name == "explain"
-    }
-
-    /// Whether collections with a JSON schema can be worked on.
-    pub(crate) fn takes_csfle(&self) -> bool {
-        self.name != "bulkWrite"
     }
 
     /// The namespace that the command is about.
@@ -354,8 +355,12 @@ fn nothing(_: &mut Context<'_>) -> Result<(), AnalyzeError> {
 }
 
 /// Every command that can be analysed.
-const COMMANDS: [Spec; 9] = [
+const COMMANDS: [Spec; 13] = [
     aggregate::SPEC,
+    bulk_write::SPEC,
+    admin::COLL_MOD,
+    admin::CREATE,
+    admin::CREATE_INDEXES,
     count::SPEC,
     delete::SPEC,
     distinct::SPEC,

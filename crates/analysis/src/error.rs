@@ -463,6 +463,41 @@ pub enum AnalyzeError {
         collection: String,
     },
 
+    // Commands that are stored, or not supported.
+    /// A comparison with an encrypted field that the server would store.
+    #[error("Comparison to encrypted fields not supported{what}: field '{path}'")]
+    StoredComparison {
+        /// Where: in a validator, or nowhere special.
+        what: &'static str,
+        /// An encrypted field.
+        path: String,
+    },
+    /// The schema of a validator encrypts other fields than the schema of the request.
+    #[error(
+        "Invalid match expression operator on encrypted field '{path}': the validator's \
+         $jsonSchema and the schema of the collection do not encrypt the same fields"
+    )]
+    ValidatorSchema {
+        /// An encrypted field.
+        path: String,
+    },
+    /// A view on a collection with encrypted fields.
+    #[error("'{option}' is not supported with encrypted fields such as '{path}'")]
+    View {
+        /// The option.
+        option: String,
+        /// An encrypted field.
+        path: String,
+    },
+    /// `bulkWrite` on a collection with a JSON schema that encrypts.
+    #[error(
+        "bulkWrite is not supported with client-side field level encryption, which '{namespace}' uses"
+    )]
+    BulkWrite {
+        /// The collection.
+        namespace: String,
+    },
+
     // Other parts of commands.
     /// An order by an encrypted field.
     #[error("Cannot sort by field '{path}', which is encrypted: ciphertexts have another order")]
@@ -525,6 +560,9 @@ impl AnalyzeError {
             | Self::ArrayUpdate { path }
             | Self::Sort { path }
             | Self::UnsupportedOption { path, .. }
+            | Self::StoredComparison { path, .. }
+            | Self::ValidatorSchema { path }
+            | Self::View { path, .. }
             | Self::DistinctPointerKey { path } => Some(path),
             Self::EncryptedIdMissing => Some("_id"),
             _ => None,

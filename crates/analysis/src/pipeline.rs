@@ -1,8 +1,11 @@
 //! Aggregation pipelines: the shape of the documents flows from stage to stage, and constants
 //! that meet encrypted fields on the way are marked.
 
-use bson::{raw::RawDocument, spec::ElementType};
-use fieldveil_query::expression::Expression;
+use bson::{
+    raw::{RawBsonRef, RawDocument},
+    spec::ElementType,
+};
+use fieldveil_query::{expression::Expression, pipeline::Pipeline};
 
 use crate::{
     AnalyzeError, SchemaSet,
@@ -45,11 +48,34 @@ impl Source<'_> {
     }
 }
 
-/// Writes the elements of a pipeline's array, and tells the shape of the documents at its end.
+/// Writes a pipeline, and tells the shape of the documents at its end.
 ///
 /// # Errors
 /// For stages that are not allowed, and those that cannot work on ciphertext.
 pub(crate) fn mark_pipeline(
+    marker: &mut Marker,
+    source: Source<'_>,
+    stages: &Element<'_>,
+    out: &mut Vec<u8>,
+) -> Result<Shape, AnalyzeError> {
+    let array = stages.array().ok_or_else(|| wrong_type(stages, "array"))?;
+    let mut shape = Shape::Plain;
+    write_name(out, stages.kind, stages.name);
+    write_document(out, |out| {
+        shape = mark_stages(marker, source, array, out)?;
+        Ok(())
+    })?;
+    if source.depth == 0 {
+        // Nothing passes that is not of the language, even if it were harmless.
+        stages.with_value(|value| match value {
+            RawBsonRef::Array(array) => Ok(Pipeline::parse(array).map(drop)?),
+            _ => Err(wrong_type(stages, "array")),
+        })?;
+    }
+    Ok(shape)
+}
+
+fn mark_stages(
     marker: &mut Marker,
     source: Source<'_>,
     stages: Elements<'_>,

@@ -77,10 +77,19 @@ impl<'a> Request<'a> {
         let command = raw::into_document(out)?;
         let target = if spec.is_explain() { first.document().unwrap_or(request) } else { request };
         let (spec, first) = spec.explained(target, first)?;
+        if spec.name() == "bulkWrite" && envelope.information.is_none() {
+            envelope.information = bulk_information(request);
+        }
         let namespace = spec.namespace(target, first, envelope.db.unwrap_or_default());
         let schemas = envelope.schemas(namespace, spec)?;
         Ok(Self { db: envelope.db.unwrap_or_default(), schemas, command })
     }
+}
+
+/// The `encryptionInformation` of a `bulkWrite`, which stands with its namespace.
+fn bulk_information(request: &RawDocument) -> Option<&RawDocument> {
+    let info = request.get_array("nsInfo").ok()?.get_document(0).ok()?;
+    info.get_document("encryptionInformation").ok()
 }
 
 /// Copies the inner command of an `explain`, but for `$db`. With the C library, it is there that
@@ -158,11 +167,6 @@ impl<'a> Envelope<'a> {
             (Some(schema), None, None) => {
                 let is_remote = self.is_remote.ok_or_else(|| missing("isRemoteSchema"))?;
                 let schema = Arc::new(EncryptionSchema::parse(schema, origin(is_remote))?);
-                if schema.requires_encryption() && !spec.takes_csfle() {
-                    return Err(AnalyzeError::UnknownField {
-                        field: "bulkWrite.jsonSchema".to_owned(),
-                    });
-                }
                 if let Some(namespace) = namespace {
                     set.insert(namespace, schema);
                 } else if schema.requires_encryption() {

@@ -4,7 +4,7 @@ use super::{Context, Part, Spec, nothing};
 use crate::{
     AnalyzeError,
     pipeline::{Source, mark_pipeline},
-    raw::{Element, write_document, write_name},
+    raw::Element,
 };
 
 pub(super) const SPEC: Spec = Spec {
@@ -30,13 +30,11 @@ fn pipeline(
     element: &Element<'_>,
     out: &mut Vec<u8>,
 ) -> Result<(), AnalyzeError> {
-    let stages = element.array().ok_or_else(|| context.wrong_type(element, "array"))?;
     let source = Source {
         db: context.db,
         collection: context.collection,
         schemas: context.schemas,
         depth: 0,
     };
-    write_name(out, element.kind, element.name);
-    write_document(out, |out| mark_pipeline(context.marker, source, stages, out).map(drop))
+    mark_pipeline(context.marker, source, element, out).map(drop)
 }

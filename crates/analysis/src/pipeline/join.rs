@@ -2,9 +2,7 @@
 
 use bson::raw::RawDocument;
 
-use super::{
-    Source, Stage, document, mark_pipeline, project::assign, write_expression, wrong_type,
-};
+use super::{Source, Stage, document, mark_pipeline, project::assign, write_expression};
 use crate::{
     AnalyzeError,
     expression::check_comparable,
@@ -30,13 +28,8 @@ pub(super) fn lookup(stage: &mut Stage<'_>, element: &Element<'_>) -> Result<Sha
             let place = marker.enter(field.name);
             match field.name {
                 "pipeline" => {
-                    let stages = field.array().ok_or_else(|| wrong_type(&field, "array"))?;
                     let source = Source { collection: from, depth: source.depth + 1, ..*source };
-                    write_name(out, field.kind, field.name);
-                    write_document(out, |out| {
-                        foreign = mark_pipeline(marker, source, stages, out)?;
-                        Ok(())
-                    })?;
+                    foreign = mark_pipeline(marker, source, &field, out)?;
                 }
                 "let" => {
                     let variables = document(&field)?;

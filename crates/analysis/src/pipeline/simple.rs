@@ -62,19 +62,22 @@ pub(super) fn redact(stage: &mut Stage<'_>, element: &Element<'_>) -> Result<Sha
     let expression = parse_expression(element)?;
     let mut levels = vec![stage.shape.clone()];
     while let Some(level) = levels.pop() {
+        match &level {
+            Shape::Object(object) => levels.extend(object.inner_shapes().cloned()),
+            Shape::Array(elements) => {
+                levels.push(elements.as_ref().clone());
+                continue;
+            }
+            Shape::Unknown(path) => {
+                return Err(AnalyzeError::UnknownUntilRuntime { path: path.to_string() });
+            }
+            Shape::Plain | Shape::Encrypted(_) => continue,
+        }
         let before = stage.marker.count();
         mark_condition(stage.marker, &level, &mut expression.clone())?;
         if stage.marker.count() > before {
             let path = stage.shape.example().unwrap_or_default();
             return Err(AnalyzeError::InvalidReference { path });
-        }
-        match level {
-            Shape::Object(object) => levels.extend(object.inner_shapes().cloned()),
-            Shape::Array(elements) => levels.push(elements.as_ref().clone()),
-            Shape::Unknown(path) => {
-                return Err(AnalyzeError::UnknownUntilRuntime { path: path.to_string() });
-            }
-            Shape::Plain | Shape::Encrypted(_) => {}
         }
     }
     stage.keep(element);
