@@ -1,0 +1,99 @@
+//! A database whose collections are encrypted.
+
+use std::{fmt, sync::Arc};
+
+use bson::{Document, RawDocumentBuf};
+use mongodb::{Database, options::CollectionOptions};
+
+use crate::{action::RunCommand, collection::EncryptedCollection, engine::Engine};
+
+/// A handle to a database, used like the driver's [`Database`]. Cheap to clone.
+#[derive(Clone)]
+pub struct EncryptedDatabase {
+    inner: Database,
+    engine: Arc<Engine>,
+    bypass: bool,
+}
+
+impl EncryptedDatabase {
+    pub(crate) fn new(inner: Database, engine: Arc<Engine>, bypass: bool) -> Self {
+        Self { inner, engine, bypass }
+    }
+
+    /// The database's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.inner.name()
+    }
+
+    /// A collection of this database, with documents of type `T`.
+    #[must_use]
+    pub fn collection<T: Send + Sync>(&self, name: &str) -> EncryptedCollection<T> {
+        EncryptedCollection::new(self.inner.collection(name), Arc::clone(&self.engine), self.bypass)
+    }
+
+    /// A collection with read preference and concerns of its own.
+    #[must_use]
+    pub fn collection_with_options<T: Send + Sync>(
+        &self,
+        name: &str,
+        options: CollectionOptions,
+    ) -> EncryptedCollection<T> {
+        EncryptedCollection::new(
+            self.inner.collection_with_options(name, options),
+            Arc::clone(&self.engine),
+            self.bypass,
+        )
+    }
+
+    /// Runs a command: it is encrypted as a whole, its reply decrypted.
+    ///
+    /// A command that encryption does not know is refused.
+    pub fn run_command(&self, command: Document) -> RunCommand<'_> {
+        self.raw_command(RawDocumentBuf::try_from(&command))
+    }
+
+    /// As [`run_command`](Self::run_command), for a command that is BSON already.
+    pub fn run_raw_command(&self, command: RawDocumentBuf) -> RunCommand<'_> {
+        self.raw_command(Ok(command))
+    }
+
+    /// Creates a collection; give its schema as `validator` to have the server enforce it.
+    pub fn create_collection(
+        &self,
+        name: impl Into<String>,
+    ) -> mongodb::action::CreateCollection<'_> {
+        self.inner.create_collection(name)
+    }
+
+    /// Lists the collections' names.
+    pub fn list_collection_names(
+        &self,
+    ) -> mongodb::action::ListCollections<'_, mongodb::action::ListNames> {
+        self.inner.list_collection_names()
+    }
+
+    /// Drops the database.
+    pub fn drop(&self) -> mongodb::action::DropDatabase<'_> {
+        self.inner.drop()
+    }
+
+    /// The driver's own database, which encrypts and decrypts **nothing**.
+    #[must_use]
+    pub fn without_encryption(&self) -> &Database {
+        &self.inner
+    }
+
+    fn raw_command(&self, command: Result<RawDocumentBuf, bson::error::Error>) -> RunCommand<'_> {
+        RunCommand::new(&self.inner, &self.engine, self.bypass, command)
+    }
+}
+
+impl fmt::Debug for EncryptedDatabase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EncryptedDatabase")
+            .field("name", &self.inner.name())
+            .field("bypass", &self.bypass)
+            .finish_non_exhaustive()
+    }
+}
