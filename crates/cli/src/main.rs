@@ -1,3 +1,58 @@
-//! The `fieldveil` program.
+//! The `fieldveil` program: argument parsing and output; the work is done by the libraries.
 #![forbid(unsafe_code)]
-fn main() {}
+
+mod args;
+mod exit;
+mod explain;
+mod json;
+mod keys;
+mod output;
+mod quickstart;
+mod schema;
+mod serve;
+mod settings;
+mod shell;
+
+use std::{io, process::ExitCode};
+
+use clap::Parser;
+use tracing_subscriber::EnvFilter;
+
+use crate::args::{Args, Command, SchemaCommand};
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    tracing_subscriber::fmt()
+        .with_env_filter(
+            EnvFilter::try_from_env("FIELDVEIL_LOG").unwrap_or_else(|_| EnvFilter::new("warn")),
+        )
+        .with_writer(io::stderr)
+        .init();
+
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("error: no threads can be started: {error}");
+            return ExitCode::from(exit::FAILURE);
+        }
+    };
+    match runtime.block_on(run(args)) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {}", output::chain(&error));
+            ExitCode::from(exit::FAILURE)
+        }
+    }
+}
+
+async fn run(args: Args) -> anyhow::Result<ExitCode> {
+    match args.command {
+        Command::Quickstart(args) => quickstart::run(&args).await,
+        Command::Serve(args) => serve::run(args).await,
+        Command::Keys(args) => keys::run(args.command).await,
+        Command::Explain(args) => explain::run(&args),
+        Command::Schema(args) => match args.command {
+            SchemaCommand::Check(args) => schema::check(&args),
+        },
+    }
+}

@@ -1,0 +1,162 @@
+//! `fieldveil keys`: the life of master keys and data keys.
+
+mod delete;
+mod rewrap;
+mod transfer;
+
+use std::{path::Path, process::ExitCode};
+
+use anyhow::{Context, bail};
+use bson::{Binary, Bson, Document};
+use fieldveil::{ClientEncryption, LocalKey};
+
+use crate::{
+    args::{CreateArgs, KeyArgs, KeysCommand, ListArgs, NameArgs, ShowArgs, TestArgs},
+    json, output,
+    settings::{VaultSettings, environment},
+    shell,
+};
+
+pub(crate) async fn run(command: KeysCommand) -> anyhow::Result<ExitCode> {
+    match command {
+        KeysCommand::GenerateMasterKey { out } => generate_master_key(&out)?,
+        KeysCommand::Create(args) => create(args).await?,
+        KeysCommand::List(args) => list(args).await?,
+        KeysCommand::Show(args) => show(args).await?,
+        KeysCommand::AddAltName(args) => add_alt_name(args).await?,
+        KeysCommand::RemoveAltName(args) => remove_alt_name(args).await?,
+        KeysCommand::Rewrap(args) => return rewrap::run(args).await,
+        KeysCommand::Delete(args) => delete::run(args).await?,
+        KeysCommand::Export(args) => transfer::export(args).await?,
+        KeysCommand::Import(args) => transfer::import(args).await?,
+        KeysCommand::Test(args) => test(args).await?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn generate_master_key(out: &Path) -> anyhow::Result<()> {
+    LocalKey::generate()?.write_new(out)?;
+    eprintln!(
+        "A new master key is in {}, readable by you alone. Whoever has it can unwrap every data \
+         key; without it everything encrypted under them is lost. Keep a copy in a safe place.",
+        out.display()
+    );
+    Ok(())
+}
+
+async fn create(args: CreateArgs) -> anyhow::Result<()> {
+    let keys = VaultSettings::resolve(&args.vault, &environment)?.connect().await?;
+    let mut create = keys.create_data_key(&args.provider).key_alt_names(&args.alt_name);
+    if let Some(json) = &args.kms_key {
+        create = create.master_key(json::parse(json).context("--kms-key")?);
+    }
+    let id = create.await?;
+    println!("{}", id.to_uuid()?);
+    Ok(())
+}
+
+async fn list(args: ListArgs) -> anyhow::Result<()> {
+    let keys = VaultSettings::resolve(&args.vault, &environment)?.connect().await?;
+    let documents = keys.get_keys().await?;
+    if args.json {
+        for key in documents {
+            println!("{}", json::line(key));
+        }
+        return Ok(());
+    }
+    let rows: Vec<_> = documents.iter().map(row).collect();
+    print!("{}", output::table(["ID", "NAMES", "PROVIDER", "CREATED"], &rows));
+    Ok(())
+}
+
+async fn show(args: ShowArgs) -> anyhow::Result<()> {
+    let keys = VaultSettings::resolve(&args.vault, &environment)?.connect().await?;
+    let key = find(&keys, &args.key).await?;
+    if args.json {
+        println!("{}", json::line(key));
+    } else {
+        println!("{}", shell::pretty(&key, 0));
+    }
+    Ok(())
+}
+
+async fn add_alt_name(args: NameArgs) -> anyhow::Result<()> {
+    let keys = VaultSettings::resolve(&args.vault, &environment)?.connect().await?;
+    let id = id(&find(&keys, &args.key).await?)?;
+    if let Some(other) = keys.get_key_by_alt_name(&args.name).await?
+        && self::id(&other)? != id
+    {
+        bail!("another key has the name '{}' already: {}", args.name, self::id(&other)?.to_uuid()?);
+    }
+    keys.add_key_alt_name(&id, &args.name).await?;
+    Ok(())
+}
+
+async fn remove_alt_name(args: NameArgs) -> anyhow::Result<()> {
+    let keys = VaultSettings::resolve(&args.vault, &environment)?.connect().await?;
+    let key = find(&keys, &args.key).await?;
+    if !names(&key).contains(&args.name.as_str()) {
+        bail!("the key has no name '{}'; it has: {}", args.name, names(&key).join(", "));
+    }
+    keys.remove_key_alt_name(&id(&key)?, &args.name).await?;
+    Ok(())
+}
+
+async fn test(args: TestArgs) -> anyhow::Result<()> {
+    let keys = VaultSettings::resolve(&args.vault, &environment)?.connect().await?;
+    let master_key = match &args.kms_key {
+        Some(json) => json::parse(json).context("--kms-key")?,
+        None => Document::new(),
+    };
+    let check = keys.check_provider(&args.provider, master_key).await?;
+    println!("{} wraps a data key in {:.1?}", args.provider, check.wrap);
+    println!("{} unwraps it in {:.1?}", args.provider, check.unwrap);
+    Ok(())
+}
+
+/// The one key that the command line names.
+async fn find(keys: &ClientEncryption, key: &KeyArgs) -> anyhow::Result<Document> {
+    let (found, wanted) = match key {
+        KeyArgs { alt_name: Some(name), .. } => {
+            (keys.get_key_by_alt_name(name).await?, format!("alternate name '{name}'"))
+        }
+        KeyArgs { id: Some(id), .. } => (keys.get_key(&parse_id(id)?).await?, format!("id {id}")),
+        _ => bail!("say which key: --alt-name NAME or --id UUID"),
+    };
+    found.with_context(|| {
+        format!("the key vault has no key with {wanted}; `fieldveil keys list` shows what it has")
+    })
+}
+
+fn id(key: &Document) -> anyhow::Result<Binary> {
+    match key.get("_id") {
+        Some(Bson::Binary(id)) => Ok(id.clone()),
+        _ => bail!("a document in the key vault has no UUID as _id"),
+    }
+}
+
+fn names(key: &Document) -> Vec<&str> {
+    key.get_array("keyAltNames").into_iter().flatten().filter_map(Bson::as_str).collect()
+}
+
+fn provider(key: &Document) -> &str {
+    key.get_document("masterKey").ok().and_then(|key| key.get_str("provider").ok()).unwrap_or("?")
+}
+
+fn row(key: &Document) -> [String; 4] {
+    let id = id(key).ok().and_then(|id| id.to_uuid().ok());
+    let created = key.get_datetime("creationDate").ok();
+    [
+        id.map(|id| id.to_string()).unwrap_or_default(),
+        names(key).join(", "),
+        provider(key).to_owned(),
+        created.and_then(|date| date.try_to_rfc3339_string().ok()).unwrap_or_default(),
+    ]
+}
+
+fn parse_id(text: &str) -> anyhow::Result<Binary> {
+    let uuid = bson::Uuid::parse_str(text).with_context(|| {
+        format!("'{text}' is no key id: a UUID as `fieldveil keys list` shows it is expected")
+    })?;
+    Ok(uuid.into())
+}

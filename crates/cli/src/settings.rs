@@ -1,0 +1,234 @@
+//! What the program runs with: flags, then the environment, then the configuration file, then
+//! defaults. Each value remembers where it came from.
+
+mod file;
+mod providers;
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use anyhow::{Context, bail};
+use bson::Document;
+use fieldveil::{
+    ClientEncryption, LocalKey,
+    kms::{Connect, HttpProxy},
+};
+use mongodb::Client;
+
+use crate::args::VaultArgs;
+use file::{ConfigFile, Kms};
+use providers::Provider;
+
+/// A value and where it came from.
+#[derive(Debug, Clone)]
+pub(crate) struct Setting<T> {
+    pub(crate) value: T,
+    pub(crate) origin: Origin,
+}
+
+/// Where a value came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Origin {
+    Flag(&'static str),
+    Environment(&'static str),
+    File(PathBuf),
+    Default,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Flag(name) => write!(f, "from {name}"),
+            Self::Environment(name) => write!(f, "from the environment variable {name}"),
+            Self::File(path) => write!(f, "from {}", path.display()),
+            Self::Default => f.write_str("by default"),
+        }
+    }
+}
+
+/// Where environment variables come from; tests replace it.
+pub(crate) type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+/// The variables of the process.
+pub(crate) fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// Where the key vault is, and what unwraps its keys.
+#[derive(Debug)]
+pub(crate) struct VaultSettings {
+    pub(crate) uri: Setting<String>,
+    pub(crate) key_vault: Setting<String>,
+    pub(crate) master_key: Option<Setting<PathBuf>>,
+    pub(crate) allow_shared_master_key: bool,
+    providers: BTreeMap<String, Provider>,
+    kms: Kms,
+}
+
+const URI: &str = "mongodb://localhost:27017";
+const KEY_VAULT: &str = "encryption.__keyVault";
+
+impl VaultSettings {
+    pub(crate) fn resolve(args: &VaultArgs, env: Environment<'_>) -> anyhow::Result<Self> {
+        let path = args.config.clone().or_else(|| env("FIELDVEIL_CONFIG").map(PathBuf::from));
+        let file = match &path {
+            Some(path) => ConfigFile::read(path)?,
+            None => ConfigFile::default(),
+        };
+        let layers = Layers { env, path: path.as_deref() };
+        Ok(Self {
+            uri: layers
+                .pick(args.uri.clone(), "--uri", "FIELDVEIL_URI", file.uri)
+                .unwrap_or_else(|| default(URI)),
+            key_vault: layers
+                .pick(args.key_vault.clone(), "--key-vault", "FIELDVEIL_KEY_VAULT", file.key_vault)
+                .unwrap_or_else(|| default(KEY_VAULT)),
+            master_key: layers.pick(
+                args.master_key.clone(),
+                "--master-key",
+                "FIELDVEIL_MASTER_KEY",
+                file.master_key,
+            ),
+            allow_shared_master_key: args.allow_shared_master_key,
+            providers: file
+                .providers
+                .iter()
+                .map(|(name, table)| Ok((name.clone(), providers::read(name, table, env)?)))
+                .collect::<anyhow::Result<_>>()?,
+            kms: file.kms,
+        })
+    }
+
+    /// Connects to the key vault. Only operations that unwrap keys need a master key.
+    pub(crate) async fn connect(&self) -> anyhow::Result<ClientEncryption> {
+        let client = Client::with_uri_str(&self.uri.value)
+            .await
+            .with_context(|| format!("the connection string ({})", self.uri.origin))?;
+        let mut builder = ClientEncryption::builder(client)
+            .key_vault_namespace(&self.key_vault.value)
+            .kms_providers(self.providers()?);
+        for (name, provider) in &self.providers {
+            if let Some(tls) = &provider.tls {
+                builder = builder.tls_options(name, tls.clone());
+            }
+        }
+        if let Some(proxy) = &self.kms.proxy {
+            let (host, port) = proxy
+                .rsplit_once(':')
+                .and_then(|(host, port)| Some((host, port.parse().ok()?)))
+                .with_context(|| format!("[kms] proxy = \"{proxy}\" is not HOST:PORT"))?;
+            builder = builder.kms_connect(Connect::HttpProxy(HttpProxy::new(host, port)));
+        }
+        if let Some(seconds) = self.kms.timeout_secs {
+            builder = builder.kms_timeout(Duration::from_secs(seconds));
+        }
+        Ok(builder.build()?)
+    }
+
+    /// The providers of the file, and the local master key of flags and environment.
+    fn providers(&self) -> anyhow::Result<Document> {
+        let mut providers = Document::new();
+        for (name, provider) in &self.providers {
+            providers.insert(name, provider.fields.clone());
+        }
+        if let Some(path) = &self.master_key {
+            providers.insert("local", self.local_key(path)?.to_provider());
+        }
+        if providers.is_empty() {
+            bail!(
+                "no master key: give its file with --master-key FILE (make one with `fieldveil \
+                 keys generate-master-key --out FILE`), or name a key service in the \
+                 configuration file"
+            );
+        }
+        Ok(providers)
+    }
+
+    fn local_key(&self, path: &Setting<PathBuf>) -> anyhow::Result<LocalKey> {
+        let key = if self.allow_shared_master_key {
+            LocalKey::from_shared_file(&path.value)
+        } else {
+            LocalKey::from_file(&path.value)
+        };
+        key.with_context(|| format!("the master key ({})", path.origin))
+    }
+}
+
+/// The places of a value, from strong to weak.
+struct Layers<'a> {
+    env: Environment<'a>,
+    path: Option<&'a Path>,
+}
+
+impl Layers<'_> {
+    fn pick<T: From<String>>(
+        &self,
+        flag: Option<T>,
+        flag_name: &'static str,
+        variable: &'static str,
+        file: Option<T>,
+    ) -> Option<Setting<T>> {
+        if let Some(value) = flag {
+            return Some(Setting { value, origin: Origin::Flag(flag_name) });
+        }
+        if let Some(value) = (self.env)(variable) {
+            return Some(Setting { value: value.into(), origin: Origin::Environment(variable) });
+        }
+        let path = self.path.map(Path::to_owned)?;
+        file.map(|value| Setting { value, origin: Origin::File(path) })
+    }
+}
+
+fn default<T: From<String>>(value: &str) -> Setting<T> {
+    Setting { value: value.to_owned().into(), origin: Origin::Default }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn args() -> VaultArgs {
+        VaultArgs {
+            config: None,
+            uri: None,
+            key_vault: None,
+            master_key: None,
+            allow_shared_master_key: false,
+        }
+    }
+
+    #[test]
+    fn flags_come_before_the_environment_and_this_before_the_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("fieldveil.toml");
+        fs::write(&path, "uri = 'file'\nkey_vault = 'file.k'\nmaster_key = 'file.bin'\n").unwrap();
+        let env = |name: &str| match name {
+            "FIELDVEIL_URI" | "FIELDVEIL_KEY_VAULT" => Some(format!("env of {name}")),
+            _ => None,
+        };
+        let args = VaultArgs { config: Some(path.clone()), uri: Some("flag".to_owned()), ..args() };
+        let settings = VaultSettings::resolve(&args, &env).unwrap();
+        assert_eq!(settings.uri.value, "flag");
+        assert_eq!(settings.uri.origin, Origin::Flag("--uri"));
+        assert_eq!(settings.key_vault.value, "env of FIELDVEIL_KEY_VAULT");
+        assert_eq!(settings.key_vault.origin, Origin::Environment("FIELDVEIL_KEY_VAULT"));
+        let master_key = settings.master_key.unwrap();
+        assert_eq!(master_key.value, Path::new("file.bin"));
+        assert_eq!(master_key.origin, Origin::File(path));
+    }
+
+    #[test]
+    fn without_anything_there_are_defaults() {
+        let settings = VaultSettings::resolve(&args(), &|_| None).unwrap();
+        assert_eq!(settings.uri.origin, Origin::Default);
+        assert_eq!(settings.key_vault.value, KEY_VAULT);
+        let error = settings.providers().unwrap_err();
+        assert!(error.to_string().contains("--master-key FILE"), "{error}");
+    }
+}

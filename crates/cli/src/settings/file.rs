@@ -1,0 +1,54 @@
+//! The configuration file.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use anyhow::Context;
+use serde::Deserialize;
+
+/// What stands in it; an unknown name is an error.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ConfigFile {
+    pub(super) uri: Option<String>,
+    pub(super) key_vault: Option<String>,
+    pub(super) master_key: Option<PathBuf>,
+    #[serde(default)]
+    pub(super) providers: BTreeMap<String, toml::Table>,
+    #[serde(default)]
+    pub(super) kms: Kms,
+}
+
+/// How key services are reached.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Kms {
+    /// `host:port` of an HTTP proxy.
+    pub(super) proxy: Option<String>,
+    pub(super) timeout_secs: Option<u64>,
+}
+
+impl ConfigFile {
+    pub(super) fn read(path: &Path) -> anyhow::Result<Self> {
+        let context = || format!("the configuration file {}", path.display());
+        let text = fs::read_to_string(path).with_context(context)?;
+        toml::from_str(&text).with_context(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_name_is_an_error_that_names_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("fieldveil.toml");
+        fs::write(&path, "url = 'x'\n").unwrap();
+        let error = format!("{:#}", ConfigFile::read(&path).unwrap_err());
+        assert!(error.contains("`url`") && error.contains("fieldveil.toml"), "{error}");
+    }
+}
