@@ -134,6 +134,14 @@ pub enum AnalyzeError {
         /// In the command.
         expected: String,
     },
+    /// The caller speaks of another collection than the command.
+    #[error("namespace '{given}' does not match namespace given in command: '{expected}'")]
+    OtherNamespace {
+        /// By the caller.
+        given: String,
+        /// In the command.
+        expected: String,
+    },
     /// The collection uses Queryable Encryption.
     #[error(
         "Queryable Encryption is not supported by this version of query analysis; collection \

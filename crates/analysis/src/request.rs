@@ -21,7 +21,31 @@ use crate::{
 /// # Errors
 /// As [`crate::analyze`], and for schema fields that are missing, malformed or contradictory.
 pub fn analyze_request(request: &RawDocument) -> Result<RawDocumentBuf, AnalyzeError> {
+    reply(Request::parse(request)?)
+}
+
+/// As [`analyze_request`], for a caller that knows which collection the command is about. An empty
+/// `namespace` is one that is not known.
+///
+/// # Errors
+/// As [`analyze_request`], and if the command is about another collection.
+pub fn analyze_request_on(
+    namespace: &str,
+    request: &RawDocument,
+) -> Result<RawDocumentBuf, AnalyzeError> {
     let request = Request::parse(request)?;
+    match &request.namespace {
+        Some(found) if !namespace.is_empty() && found != namespace => {
+            Err(AnalyzeError::OtherNamespace {
+                given: namespace.to_owned(),
+                expected: found.clone(),
+            })
+        }
+        _ => reply(request),
+    }
+}
+
+fn reply(request: Request<'_>) -> Result<RawDocumentBuf, AnalyzeError> {
     let Analysis { has_encryption_placeholders, schema_requires_encryption, command } =
         analyze_with(&mut Marker::default(), &request.command, request.db, &request.schemas)?;
     let mut reply = RawDocumentBuf::new();
@@ -44,6 +68,8 @@ pub fn error_reply(error: &AnalyzeError) -> RawDocumentBuf {
 /// A request taken apart.
 struct Request<'a> {
     db: &'a str,
+    /// What the command is about.
+    namespace: Option<String>,
     schemas: SchemaSet,
     command: RawDocumentBuf,
 }
@@ -81,8 +107,8 @@ impl<'a> Request<'a> {
             envelope.information = bulk_information(request);
         }
         let namespace = spec.namespace(target, first, envelope.db.unwrap_or_default());
-        let schemas = envelope.schemas(namespace, spec)?;
-        Ok(Self { db: envelope.db.unwrap_or_default(), schemas, command })
+        let schemas = envelope.schemas(namespace.as_deref(), spec)?;
+        Ok(Self { db: envelope.db.unwrap_or_default(), namespace, schemas, command })
     }
 }
 
@@ -157,7 +183,7 @@ impl<'a> Envelope<'a> {
     }
 
     /// The schemas that were given. `namespace` is the command's own, if it has one.
-    fn schemas(&self, namespace: Option<String>, spec: &Spec) -> Result<SchemaSet, AnalyzeError> {
+    fn schemas(&self, namespace: Option<&str>, spec: &Spec) -> Result<SchemaSet, AnalyzeError> {
         let both = |first, second| Err(AnalyzeError::BothSchemasGiven { first, second });
         let mut set = SchemaSet::new();
         match (self.json_schema, self.csfle, self.information) {
@@ -181,12 +207,7 @@ impl<'a> Envelope<'a> {
                     return both("encryptionInformation", "csfleEncryptionSchemas");
                 }
                 if let Some(information) = information {
-                    add_encrypted_fields(
-                        information,
-                        csfle.is_some(),
-                        namespace.as_deref(),
-                        &mut set,
-                    )?;
+                    add_encrypted_fields(information, csfle.is_some(), namespace, &mut set)?;
                 }
             }
         }

@@ -22,6 +22,7 @@ impl AnalyzeError {
             Self::BadFieldValue { .. } | Self::BothSchemasGiven { .. } => 2,
             Self::NotExplainable { .. } => 115,
             Self::NamespaceMismatch { .. } => 6_411_900,
+            Self::OtherNamespace { .. } => 73,
             Self::ForeignMarking { .. } => 9_900_001,
             Self::NotOnCollection { .. } => 9_900_002,
             Self::NoSchemaGiven => 9_900_003,
