@@ -129,12 +129,18 @@ impl MasterKey {
         }
     }
 
-    /// Writes the document, with the fields in the order that other clients write.
+    /// Writes the document for a key vault.
     ///
     /// # Errors
     /// `KmipKeyIdMissing`.
     pub fn to_raw(&self) -> Result<RawDocumentBuf, ConfigError> {
         self.check_stored()?;
+        Ok(self.to_document())
+    }
+
+    /// Writes the document, with the fields in the order that other clients write. Without the
+    /// identifier of a KMIP key that is still to be made it reads back, but cannot be stored.
+    pub fn to_document(&self) -> RawDocumentBuf {
         let mut writer = Writer(RawDocumentBuf::new());
         writer.text(cstr!("provider"), self.id.as_str());
         match &self.key {
@@ -165,7 +171,7 @@ impl MasterKey {
             }
             ServiceKey::Local => {}
         }
-        Ok(writer.0)
+        writer.0
     }
 }
 

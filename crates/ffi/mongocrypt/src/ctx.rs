@@ -1,0 +1,255 @@
+//! `mongocrypt_ctx_t`: one operation, from its options to its result.
+
+use std::ffi::{CString, c_int};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use fieldveil_core::{CoreError, Env, Origin, Step};
+
+use crate::border::guard;
+use crate::crypt::{Crypt, Engine};
+use crate::crypt_shared::Analyser;
+use crate::kms::KmsHandles;
+use crate::status::{Failure, Status};
+
+mod analyse;
+mod drive;
+mod operations;
+mod options;
+mod setters;
+
+pub use drive::*;
+pub use operations::*;
+use options::Options;
+pub use setters::*;
+
+/// The context has failed for good.
+pub const MONGOCRYPT_CTX_ERROR: c_int = 0;
+/// Run `listCollections` on the database of the command.
+pub const MONGOCRYPT_CTX_NEED_MONGO_COLLINFO: c_int = 1;
+/// Run a command on `mongocryptd`.
+pub const MONGOCRYPT_CTX_NEED_MONGO_MARKINGS: c_int = 2;
+/// Run `find` on the key vault.
+pub const MONGOCRYPT_CTX_NEED_MONGO_KEYS: c_int = 3;
+/// Exchange messages with key services.
+pub const MONGOCRYPT_CTX_NEED_KMS: c_int = 4;
+/// The result is there.
+pub const MONGOCRYPT_CTX_READY: c_int = 5;
+/// The result was taken, or there was nothing to do.
+pub const MONGOCRYPT_CTX_DONE: c_int = 6;
+/// Supply credentials.
+pub const MONGOCRYPT_CTX_NEED_KMS_CREDENTIALS: c_int = 7;
+/// Run `listCollections` on the database that the context names.
+pub const MONGOCRYPT_CTX_NEED_MONGO_COLLINFO_WITH_DB: c_int = 8;
+
+/// One operation. Used by one thread at a time.
+pub struct Ctx {
+    engine: Arc<Engine>,
+    status: Status,
+    phase: Phase,
+    /// What pointers that were handed out point into.
+    outputs: Vec<Vec<u8>>,
+    database: Option<CString>,
+    kms: KmsHandles,
+}
+
+enum Phase {
+    /// Options are being set.
+    Setup(Box<Options>),
+    /// The operation waits for something.
+    Waiting(Step),
+    /// The result was taken, or there was nothing to do.
+    Done,
+    /// Something failed; the status says what.
+    Failed,
+}
+
+/// Why a call is refused.
+pub(crate) enum Refusal {
+    /// The context had failed before; its status stays as it is.
+    AlreadyFailed,
+    /// This has failed now.
+    Failed(Failure),
+}
+
+impl From<Failure> for Refusal {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+impl From<&str> for Refusal {
+    fn from(message: &str) -> Self {
+        Self::Failed(message.into())
+    }
+}
+
+impl From<CoreError> for Refusal {
+    fn from(error: CoreError) -> Self {
+        Self::Failed(Failure::client(error))
+    }
+}
+
+const NOT_INITIALISED: &str = "ctx NULL or uninitialized";
+const WRONG_STATE: &str = "wrong state";
+
+impl Ctx {
+    fn new(engine: Arc<Engine>) -> Self {
+        Self {
+            engine,
+            status: Status::default(),
+            phase: Phase::Setup(Box::default()),
+            outputs: Vec::new(),
+            database: None,
+            kms: KmsHandles::default(),
+        }
+    }
+
+    fn state(&self) -> c_int {
+        let step = match &self.phase {
+            Phase::Setup(_) | Phase::Failed => return MONGOCRYPT_CTX_ERROR,
+            Phase::Done => return MONGOCRYPT_CTX_DONE,
+            Phase::Waiting(step) => step,
+        };
+        match step {
+            Step::CollectionInfo(need) if need.is_other_database() => {
+                MONGOCRYPT_CTX_NEED_MONGO_COLLINFO_WITH_DB
+            }
+            Step::CollectionInfo(_) => MONGOCRYPT_CTX_NEED_MONGO_COLLINFO,
+            Step::Markings(_) => MONGOCRYPT_CTX_NEED_MONGO_MARKINGS,
+            Step::Keys(_) => MONGOCRYPT_CTX_NEED_MONGO_KEYS,
+            Step::Credentials(_) => MONGOCRYPT_CTX_NEED_KMS_CREDENTIALS,
+            Step::Kms(_) => MONGOCRYPT_CTX_NEED_KMS,
+            Step::Ready(_) => MONGOCRYPT_CTX_READY,
+        }
+    }
+
+    /// The step, for a call that looks at it or feeds it.
+    fn step(&mut self) -> Result<&mut Step, Refusal> {
+        match &mut self.phase {
+            Phase::Waiting(step) => Ok(step),
+            Phase::Setup(_) => Err(NOT_INITIALISED.into()),
+            Phase::Done => Err(WRONG_STATE.into()),
+            Phase::Failed => Err(Refusal::AlreadyFailed),
+        }
+    }
+
+    /// The step, for a call that ends it. Unless another one follows, the context has failed.
+    fn take_step(&mut self) -> Result<Step, Refusal> {
+        match std::mem::replace(&mut self.phase, Phase::Failed) {
+            Phase::Waiting(step) => Ok(step),
+            Phase::Setup(_) => Err(NOT_INITIALISED.into()),
+            Phase::Done => Err(WRONG_STATE.into()),
+            Phase::Failed => Err(Refusal::AlreadyFailed),
+        }
+    }
+
+    /// Goes on to the step that `next` gives, and past those that need no caller.
+    fn go_on(
+        &mut self,
+        next: impl FnOnce(&fieldveil_core::Crypt, &mut Env<'_>) -> Result<Step, CoreError>,
+    ) -> Result<(), Refusal> {
+        let engine = Arc::clone(&self.engine);
+        let mut random = engine.random;
+        let mut env = Env::new(monotonic_time(), unix_time_ms(), &mut random);
+        let step = next(&engine.core, &mut env).map_err(|error| self.failure(&error))?;
+        let mut step = analyse::by_library(&engine.analyser, step, &mut env)?;
+        self.kms.retire();
+        if let Step::Kms(need) = &mut step {
+            self.kms.start(need.requests());
+        }
+        self.phase = match step {
+            Step::Ready(ready) if ready.is_nothing() => Phase::Done,
+            step => Phase::Waiting(step),
+        };
+        Ok(())
+    }
+
+    /// An error of built-in analysis is one of the library whose place it takes.
+    fn failure(&self, error: &CoreError) -> Failure {
+        match (&self.engine.analyser, error.origin()) {
+            (Analyser::BuiltIn, Origin::Analysis) => Failure::crypt_shared(error),
+            _ => Failure::client(error),
+        }
+    }
+
+    /// Keeps `bytes` for as long as the context lives.
+    fn keep(&mut self, bytes: Vec<u8>) -> &[u8] {
+        self.outputs.push(bytes);
+        self.outputs.last().map_or(&[], Vec::as_slice)
+    }
+
+    fn fail(&mut self, failure: &Failure) {
+        self.status.set(failure);
+        self.phase = Phase::Failed;
+    }
+}
+
+/// Runs a call on a context: NULL and a panic give `refused`, an error does too and is recorded.
+fn call<R: Copy>(
+    ctx: Option<&mut Ctx>,
+    refused: R,
+    body: impl FnOnce(&mut Ctx) -> Result<R, Refusal>,
+) -> R {
+    let Some(ctx) = ctx else { return refused };
+    let panicked = Err(Refusal::from("unexpected internal error"));
+    match guard(panicked, || body(ctx)) {
+        Ok(result) => result,
+        Err(Refusal::AlreadyFailed) => {
+            ctx.phase = Phase::Failed;
+            refused
+        }
+        Err(Refusal::Failed(failure)) => {
+            ctx.fail(&failure);
+            refused
+        }
+    }
+}
+
+/// Makes a context on an initialised handle; NULL if the handle is not.
+#[unsafe(no_mangle)]
+pub extern "C" fn mongocrypt_ctx_new(crypt: Option<&Crypt>) -> Option<Box<Ctx>> {
+    guard(None, || Some(Box::new(Ctx::new(crypt?.engine()?))))
+}
+
+/// Copies the status of the context to `status`; false if it is an error.
+#[unsafe(no_mangle)]
+pub extern "C" fn mongocrypt_ctx_status(
+    ctx: Option<&mut Ctx>,
+    status: Option<&mut Status>,
+) -> bool {
+    let Some(status) = status else {
+        return call(ctx, false, |_| Err("invalid NULL output".into()));
+    };
+    guard(false, || {
+        let Some(ctx) = ctx else { return false };
+        ctx.status.copy_to(status);
+        status.is_ok()
+    })
+}
+
+/// What the context waits for: one of the `MONGOCRYPT_CTX_` values.
+#[unsafe(no_mangle)]
+pub extern "C" fn mongocrypt_ctx_state(ctx: Option<&mut Ctx>) -> c_int {
+    call(ctx, MONGOCRYPT_CTX_ERROR, |ctx| match &ctx.phase {
+        Phase::Setup(_) => Err(NOT_INITIALISED.into()),
+        _ => Ok(ctx.state()),
+    })
+}
+
+/// Destroys a context and what it handed out. NULL is fine.
+#[unsafe(no_mangle)]
+pub extern "C" fn mongocrypt_ctx_destroy(ctx: Option<Box<Ctx>>) {
+    guard((), || drop(ctx));
+}
+
+/// Time since the first call.
+fn monotonic_time() -> Duration {
+    static ORIGIN: OnceLock<Instant> = OnceLock::new();
+    ORIGIN.get_or_init(Instant::now).elapsed()
+}
+
+fn unix_time_ms() -> i64 {
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX)
+}
