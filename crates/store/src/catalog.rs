@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bson::raw::{RawDocument, RawDocumentBuf};
 
-use crate::error::Result;
+use crate::error::{Result, StoreError};
 use crate::namespace::Namespace;
 use crate::validation::Validation;
 
@@ -110,6 +110,11 @@ impl Collection {
             Kind::Data(data) => Some(data),
             Kind::View(_) => None,
         }
+    }
+
+    /// The stored part of what was found to be no view.
+    pub(crate) fn writable_data(&self) -> Result<&Data> {
+        self.data().ok_or_else(|| StoreError::internal("a view was taken for a collection"))
     }
 }
 

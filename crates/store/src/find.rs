@@ -8,6 +8,7 @@ use crate::cursor::Cursor;
 use crate::environment::Interrupt;
 use crate::error::{Result, StoreError};
 use crate::namespace::Namespace;
+use crate::order::{SortKeys, Sorter};
 use crate::plan::{Plan, Wish};
 use crate::scan::{Scan, SharedInterrupt};
 use crate::selector::Selector;
@@ -98,7 +99,20 @@ impl Store {
             limit => usize::try_from(limit).unwrap_or(usize::MAX),
         };
         let skip = usize::try_from(options.skip).unwrap_or(usize::MAX);
-        let documents = scan.map(|row| row.map(|(_, document)| document)).skip(skip).take(limit);
+        let rows: Box<dyn Iterator<Item = Result<(u64, RawDocumentBuf)>> + Send> = match sort {
+            Some(sort) if !plan.is_sorted && !sort.is_empty() && sort.natural().is_none() => {
+                let keys = SortKeys::new(&sort, context.collation.clone())?;
+                let wanted = skip.saturating_add(limit);
+                let mut sorter = Sorter::new(keys, wanted, self.options().operation_memory_bytes);
+                for row in scan {
+                    let (record, document) = row?;
+                    sorter.add(record, document)?;
+                }
+                Box::new(sorter.finish().map(Ok))
+            }
+            _ => Box::new(scan),
+        };
+        let documents = rows.map(|row| row.map(|(_, document)| document)).skip(skip).take(limit);
         Ok(Cursor::new(interrupt, documents))
     }
 

@@ -28,6 +28,7 @@
 
 use bson::raw::{RawBsonRef, RawDocument};
 use bson::spec::BinarySubtype;
+use fieldveil_query::collation::Collation;
 
 use crate::error::Result;
 
@@ -86,8 +87,17 @@ pub(crate) fn type_byte_of(value: RawBsonRef<'_>) -> u8 {
 /// # Errors
 /// `InvalidBSON` if a nested document is malformed.
 pub(crate) fn encode(value: RawBsonRef<'_>, out: &mut Vec<u8>) -> Result<()> {
+    encode_collated(value, None, out)
+}
+
+/// As [`encode`], with strings in the order of a collation. Such keys do not mix with others.
+pub(crate) fn encode_collated(
+    value: RawBsonRef<'_>,
+    collation: Option<&Collation>,
+    out: &mut Vec<u8>,
+) -> Result<()> {
     out.push(type_byte_of(value));
-    encode_body(value, out)
+    encode_body(value, collation, out)
 }
 
 /// The encoding of `value` alone.
@@ -104,18 +114,25 @@ pub(crate) fn invert(bytes: &mut [u8]) {
     }
 }
 
-fn encode_body(value: RawBsonRef<'_>, out: &mut Vec<u8>) -> Result<()> {
+fn encode_body(
+    value: RawBsonRef<'_>,
+    collation: Option<&Collation>,
+    out: &mut Vec<u8>,
+) -> Result<()> {
     match value {
         RawBsonRef::MinKey | RawBsonRef::MaxKey | RawBsonRef::Null | RawBsonRef::Undefined => {}
         RawBsonRef::Int32(value) => number::encode_i64(value.into(), out),
         RawBsonRef::Int64(value) => number::encode_i64(value, out),
         RawBsonRef::Double(value) => number::encode_f64(value, out),
         RawBsonRef::Decimal128(value) => number::encode_decimal(value, out),
-        RawBsonRef::String(text) | RawBsonRef::Symbol(text) => encode_string(text, out),
-        RawBsonRef::Document(document) => encode_document(document, out)?,
+        RawBsonRef::String(text) | RawBsonRef::Symbol(text) => match collation {
+            Some(collation) => encode_bytes(&collation.key(text), out),
+            None => encode_bytes(text.as_bytes(), out),
+        },
+        RawBsonRef::Document(document) => encode_document(document, collation, out)?,
         RawBsonRef::Array(array) => {
             for element in array {
-                encode(element?, out)?;
+                encode_collated(element?, collation, out)?;
             }
             out.push(0);
         }
@@ -146,17 +163,17 @@ fn encode_body(value: RawBsonRef<'_>, out: &mut Vec<u8>) -> Result<()> {
             encode_cstr(regex.options.as_str(), out);
         }
         RawBsonRef::DbPointer(_) => encode_db_pointer(value, out)?,
-        RawBsonRef::JavaScriptCode(code) => encode_string(code, out),
+        RawBsonRef::JavaScriptCode(code) => encode_bytes(code.as_bytes(), out),
         RawBsonRef::JavaScriptCodeWithScope(code) => {
-            encode_string(code.code, out);
-            encode_document(code.scope, out)?;
+            encode_bytes(code.code.as_bytes(), out);
+            encode_document(code.scope, collation, out)?;
         }
     }
     Ok(())
 }
 
-fn encode_string(text: &str, out: &mut Vec<u8>) {
-    for &byte in text.as_bytes() {
+fn encode_bytes(bytes: &[u8], out: &mut Vec<u8>) {
+    for &byte in bytes {
         out.push(byte);
         if byte == 0 {
             out.push(0xFF);
@@ -170,12 +187,16 @@ fn encode_cstr(text: &str, out: &mut Vec<u8>) {
     out.push(0);
 }
 
-fn encode_document(document: &RawDocument, out: &mut Vec<u8>) -> Result<()> {
+fn encode_document(
+    document: &RawDocument,
+    collation: Option<&Collation>,
+    out: &mut Vec<u8>,
+) -> Result<()> {
     for field in document.iter() {
         let (name, value) = field?;
         out.push(type_byte_of(value));
         encode_cstr(name.as_str(), out);
-        encode_body(value, out)?;
+        encode_body(value, collation, out)?;
     }
     out.push(0);
     Ok(())

@@ -8,8 +8,11 @@ use crate::namespace::Namespace;
 use crate::store::Store;
 use crate::transaction::Transaction;
 
+mod delete;
 mod find_and_modify;
 mod insert;
+mod target;
+mod update;
 
 pub use find_and_modify::{Change, FindAndModify, FindAndModifyOutcome};
 pub(crate) use insert::writable;
@@ -289,8 +292,11 @@ fn run(
                 }
                 insert::insert(transaction, &namespace, documents, options, &mut results);
             }
-            WriteStatement::Update(_) | WriteStatement::Delete(_) => {
-                results.push(Err(StoreError::internal("updates and deletes are to come")));
+            WriteStatement::Update(statement) => {
+                results.push(update::update(transaction, &namespace, &statement, options));
+            }
+            WriteStatement::Delete(statement) => {
+                results.push(delete::delete(transaction, &namespace, &statement, options));
             }
         }
         let failed = results.get(before..).is_some_and(|new| new.iter().any(Result::is_err));

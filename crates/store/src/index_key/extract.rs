@@ -7,8 +7,9 @@
 use std::collections::BTreeSet;
 
 use bson::raw::{RawArray, RawBson, RawBsonRef, RawDocument};
+use fieldveil_query::collation::Collation;
 
-use super::{encode, invert};
+use super::{encode_collated, invert};
 use crate::code::Code;
 use crate::error::{Result, StoreError};
 
@@ -22,6 +23,10 @@ pub(crate) struct KeyField {
 }
 
 impl KeyField {
+    pub(crate) fn new(path: &str, descending: bool) -> Self {
+        Self { path: path.to_owned(), descending }
+    }
+
     fn parts(&self) -> Vec<&str> {
         self.path.split('.').collect()
     }
@@ -45,6 +50,19 @@ pub(crate) fn keys(fields: &[KeyField], sparse: bool, document: &RawDocument) ->
     let mut extraction = Extraction::new(fields, sparse, None);
     extraction.expand(start(document, &parts))?;
     Ok(extraction.found)
+}
+
+/// The least key of `document`, with strings in the order of a collation: what it is sorted by.
+pub(crate) fn least_key(
+    fields: &[KeyField],
+    collation: Option<&Collation>,
+    document: &RawDocument,
+) -> Result<Vec<u8>> {
+    let parts: Vec<Vec<&str>> = fields.iter().map(KeyField::parts).collect();
+    let mut extraction = Extraction::new(fields, false, None);
+    extraction.collation = collation;
+    extraction.expand(start(document, &parts))?;
+    Ok(extraction.found.keys.pop_first().unwrap_or_default())
 }
 
 /// The values that one of the document's keys stands for, for a message about it.
@@ -83,12 +101,13 @@ struct Extraction<'f> {
     /// A key whose values are of interest.
     wanted: Option<&'f [u8]>,
     wanted_values: Vec<RawBson>,
+    collation: Option<&'f Collation>,
 }
 
 impl<'f> Extraction<'f> {
     fn new(fields: &'f [KeyField], sparse: bool, wanted: Option<&'f [u8]>) -> Self {
         let found = Keys { keys: BTreeSet::new(), multikey: vec![false; fields.len()] };
-        Self { fields, sparse, found, wanted, wanted_values: Vec::new() }
+        Self { fields, sparse, found, wanted, wanted_values: Vec::new(), collation: None }
     }
 
     fn expand(&mut self, mut slots: Vec<Slot<'_>>) -> Result<()> {
@@ -148,7 +167,7 @@ impl<'f> Extraction<'f> {
                 Slot::Value(value) => value,
                 _ => RawBsonRef::Null,
             };
-            encode(value, &mut key)?;
+            encode_collated(value, self.collation, &mut key)?;
             if field.descending {
                 invert(key.get_mut(start..).unwrap_or_default());
             }

@@ -27,7 +27,9 @@ pub(super) fn choose(data: &Data, wish: Wish<'_>) -> Result<Plan> {
     let natural = wish.sort.and_then(Sort::natural);
     match wish.hint {
         Some(hint) => hinted(data, wish, hint),
-        None if natural.is_some() => Ok(collection_scan(natural == Some(-1))),
+        None if natural.is_some() => {
+            Ok(Plan { is_sorted: true, ..collection_scan(natural == Some(-1)) })
+        }
         None => Ok(unhinted(data, wish)?),
     }
 }

@@ -5,15 +5,15 @@ use std::sync::Arc;
 use bson::raw::{RawDocument, RawDocumentBuf};
 use redb::{ReadableTable, ReadableTableMetadata, Table, WriteTransaction};
 
-use crate::catalog::{Data, Index};
+use crate::catalog::{Capped, Data, Index};
 use crate::code::Code;
 use crate::error::{Result, StoreError};
 use crate::index_key::extract::{self, Keys};
 use crate::namespace::Namespace;
 use crate::render::render;
 use crate::tables::{
-    KeyRange, View, index_name, index_table, read_entries, read_record, read_records, records_name,
-    records_table,
+    KeyRange, SIZES, View, index_name, index_table, read_entries, read_record, read_records,
+    records_name, records_table,
 };
 
 /// A collection's tables, opened for writing.
@@ -22,6 +22,9 @@ pub(crate) struct CollectionWriter<'t> {
     records: Table<'t, u64, &'static [u8]>,
     indexes: Vec<OpenIndex<'t>>,
     next_record: u64,
+    capped: Option<Capped>,
+    /// Bytes of all documents when the tables were opened; kept for capped collections only.
+    opened_bytes: u64,
     books: Books,
 }
 
@@ -54,11 +57,26 @@ impl<'t> CollectionWriter<'t> {
             let entries = transaction.open_table(index_table(&index_name(index.id)))?;
             indexes.push(OpenIndex { index: Arc::clone(index), entries });
         }
+        let opened_bytes = match data.capped {
+            Some(_) => {
+                let sizes = transaction.open_table(SIZES)?;
+                sizes.get(data.id)?.map_or(0, |bytes| bytes.value())
+            }
+            None => 0,
+        };
         let books = Books {
             multikey: data.indexes.iter().map(|index| index.multikey.clone()).collect(),
             ..Books::default()
         };
-        Ok(Self { namespace: namespace.clone(), records, indexes, next_record, books })
+        Ok(Self {
+            namespace: namespace.clone(),
+            records,
+            indexes,
+            next_record,
+            capped: data.capped,
+            opened_bytes,
+            books,
+        })
     }
 
     pub(crate) fn close(self) -> Books {
@@ -83,7 +101,31 @@ impl<'t> CollectionWriter<'t> {
         self.next_record += 1;
         self.note_multikey(&keys);
         self.end(length(document));
+        self.trim_capped(record)?;
         Ok(record)
+    }
+
+    /// Removes the oldest documents of a capped collection until it is within its bounds; the one
+    /// just written stays.
+    fn trim_capped(&mut self, newest: u64) -> Result<()> {
+        let Some(capped) = self.capped else { return Ok(()) };
+        loop {
+            let bytes = self.opened_bytes.saturating_add_signed(self.books.bytes_added);
+            let is_full = bytes > capped.max_bytes
+                || capped
+                    .max_documents
+                    .is_some_and(|max| self.records.len().is_ok_and(|n| n > max));
+            if !is_full {
+                return Ok(());
+            }
+            let oldest = match self.records.first()? {
+                Some((record, document)) if record.value() != newest => {
+                    (record.value(), RawDocumentBuf::from_bytes(document.value().to_vec())?)
+                }
+                _ => return Ok(()),
+            };
+            self.remove(oldest.0, &oldest.1)?;
+        }
     }
 
     /// Puts `new` in the place of `old`.

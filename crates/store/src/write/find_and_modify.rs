@@ -2,10 +2,15 @@
 
 use bson::raw::{RawBson, RawDocumentBuf};
 
-use super::WriteOptions;
-use crate::error::{Result, StoreError};
+use super::target::Target;
+use super::update::Compiled;
+use super::{WriteOptions, insert, writable};
+use crate::admin::create;
+use crate::error::Result;
 use crate::namespace::Namespace;
+use crate::projector::Projector;
 use crate::store::Store;
+use crate::transaction::Transaction;
 
 /// A `findAndModify` command.
 #[derive(Clone, Debug)]
@@ -66,7 +71,99 @@ impl Store {
         command: FindAndModify,
         options: &WriteOptions,
     ) -> Result<FindAndModifyOutcome> {
-        let _ = (namespace, command, options);
-        Err(StoreError::internal("findAndModify is to come"))
+        let (namespace, options) = (namespace.clone(), options.clone());
+        self.write(move |transaction| run(transaction, &namespace, &command, &options))
     }
+}
+
+fn run(
+    transaction: &mut Transaction<'_>,
+    namespace: &Namespace,
+    command: &FindAndModify,
+    options: &WriteOptions,
+) -> Result<FindAndModifyOutcome> {
+    let target = Target::compile(
+        transaction.now_ms(),
+        &command.filter,
+        command.sort.as_deref(),
+        command.hint.as_ref(),
+        command.collation.as_deref(),
+        options,
+    )?;
+    let projector = Projector::compile(command.projection.as_deref(), &target.context)?;
+    match &command.change {
+        Change::Remove => remove(transaction, namespace, &target, &projector, options),
+        Change::Update { update, upsert, return_new, array_filters } => {
+            let compiled = Compiled::new(update, array_filters, false, &target.context)?;
+            let wish = Wish { compiled, upsert: *upsert, return_new: *return_new };
+            change(transaction, namespace, &target, &projector, &wish, options)
+        }
+    }
+}
+
+fn remove(
+    transaction: &mut Transaction<'_>,
+    namespace: &Namespace,
+    target: &Target,
+    projector: &Projector,
+    options: &WriteOptions,
+) -> Result<FindAndModifyOutcome> {
+    let Some(collection) = writable(transaction, namespace)? else {
+        return Ok(FindAndModifyOutcome::default());
+    };
+    let data = collection.writable_data()?;
+    transaction.with_collection(&collection, |_, writer| {
+        let Some((record, document)) = target.first(data, writer, options)? else {
+            return Ok(FindAndModifyOutcome::default());
+        };
+        let value = projector.apply(&document, target.position(&document)?)?;
+        writer.remove(record, &document)?;
+        Ok(FindAndModifyOutcome { value: Some(value), n: 1, ..FindAndModifyOutcome::default() })
+    })
+}
+
+/// The update of a command, compiled.
+struct Wish {
+    compiled: Compiled,
+    upsert: bool,
+    return_new: bool,
+}
+
+fn change(
+    transaction: &mut Transaction<'_>,
+    namespace: &Namespace,
+    target: &Target,
+    projector: &Projector,
+    wish: &Wish,
+    options: &WriteOptions,
+) -> Result<FindAndModifyOutcome> {
+    let collection = match writable(transaction, namespace)? {
+        Some(collection) => collection,
+        None if wish.upsert => create::implicitly(transaction, namespace)?,
+        None => return Ok(FindAndModifyOutcome::default()),
+    };
+    let data = collection.writable_data()?;
+    transaction.with_collection(&collection, |transaction, writer| {
+        if let Some((record, old)) = target.first(data, writer, options)? {
+            let applied = wish.compiled.compute(target, data, &old, options)?;
+            let shown = if wish.return_new { &applied.document } else { &old };
+            let value = projector.apply(shown, target.position(&old)?)?;
+            if applied.modified {
+                writer.replace(record, &old, &applied.document)?;
+            }
+            return Ok(FindAndModifyOutcome {
+                value: Some(value),
+                updated_existing: true,
+                n: 1,
+                upserted: None,
+            });
+        }
+        if !wish.upsert {
+            return Ok(FindAndModifyOutcome::default());
+        }
+        let document = wish.compiled.compute_upsert(target, transaction)?;
+        let value = wish.return_new.then(|| projector.apply(&document, None)).transpose()?;
+        let upserted = insert::insert_one(writer, data, &document, options)?;
+        Ok(FindAndModifyOutcome { value, updated_existing: false, n: 1, upserted: Some(upserted) })
+    })
 }

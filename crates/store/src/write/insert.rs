@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use bson::raw::{RawBson, RawDocumentBuf};
+use bson::raw::{RawBson, RawDocument, RawDocumentBuf};
 
 use super::{StatementOutcome, WriteOptions};
 use crate::admin::create;
-use crate::catalog::Collection;
+use crate::catalog::{Collection, Data};
 use crate::code::Code;
 use crate::document;
 use crate::error::{Result, StoreError};
@@ -26,15 +26,14 @@ pub(crate) fn insert(
             Some(collection) => collection,
             None => create::implicitly(transaction, namespace)?,
         };
+        let data = collection.writable_data()?;
         transaction.with_collection(&collection, |transaction, writer| {
             for document in documents {
                 let result = options
                     .interrupt
                     .check()
                     .and_then(|()| document::prepare_insert(document, transaction))
-                    .and_then(|document| {
-                        insert_one(transaction, writer, &collection, &document, options)
-                    });
+                    .and_then(|document| insert_one(writer, data, &document, options));
                 let failed = result.is_err();
                 results.push(result.map(StatementOutcome::Inserted));
                 if failed && options.ordered {
@@ -50,19 +49,16 @@ pub(crate) fn insert(
 }
 
 /// Checks and adds one prepared document; answers its `_id`.
-pub(crate) fn insert_one(
-    transaction: &Transaction<'_>,
+pub(super) fn insert_one(
     writer: &mut CollectionWriter<'_>,
-    collection: &Collection,
-    document: &bson::RawDocument,
+    data: &Data,
+    document: &RawDocument,
     options: &WriteOptions,
 ) -> Result<RawBson> {
-    let data = collection.data().ok_or_else(|| StoreError::internal("an insert into a view"))?;
     if !options.bypass_document_validation {
         data.validation.check_insert(document)?;
     }
     writer.insert(document)?;
-    let _ = transaction;
     let id = document.get("_id")?.map(RawBson::from);
     id.ok_or_else(|| StoreError::internal("a prepared document has no _id"))
 }

@@ -1,0 +1,185 @@
+//! Sorting: by the least index key that a document would have in an index of the sort pattern.
+
+use std::cmp::Ordering;
+use std::collections::BinaryHeap;
+use std::sync::Arc;
+
+use bson::raw::{RawDocument, RawDocumentBuf};
+use fieldveil_query::collation::Collation;
+use fieldveil_query::sort::{Sort, SortOrder};
+
+use crate::code::Code;
+use crate::error::{Result, StoreError};
+use crate::index_key::extract::{self, KeyField};
+
+/// Makes byte strings that compare as documents sort.
+#[derive(Clone, Debug)]
+pub(crate) struct SortKeys {
+    fields: Vec<KeyField>,
+    collation: Option<Arc<Collation>>,
+}
+
+impl SortKeys {
+    /// Compiles a pattern.
+    ///
+    /// # Errors
+    /// For `$meta`, which is not supported.
+    pub(crate) fn new(sort: &Sort, collation: Option<Arc<Collation>>) -> Result<Self> {
+        let field = |key: &fieldveil_query::sort::SortKey| match &key.order {
+            SortOrder::Ascending => Ok(KeyField::new(key.path.as_str(), false)),
+            SortOrder::Descending => Ok(KeyField::new(key.path.as_str(), true)),
+            SortOrder::Meta(what) => Err(StoreError::new(
+                Code::location(238, "NotImplemented"),
+                format!("sorting by $meta '{what}' is not supported by this server"),
+            )),
+        };
+        Ok(Self { fields: sort.keys.iter().map(field).collect::<Result<_>>()?, collation })
+    }
+
+    /// The key of a document.
+    ///
+    /// # Errors
+    /// `BadValue` if the pattern meets two different arrays.
+    pub(crate) fn key(&self, document: &RawDocument) -> Result<Vec<u8>> {
+        let key = extract::least_key(&self.fields, self.collation.as_deref(), document);
+        key.map_err(|error| match error.is(Code::CANNOT_INDEX_PARALLEL_ARRAYS) {
+            true => StoreError::bad_value("cannot sort with keys that are parallel arrays"),
+            false => error,
+        })
+    }
+}
+
+/// Sorts rows in memory, all or only the first ones, within a budget.
+pub(crate) struct Sorter {
+    keys: SortKeys,
+    /// How many rows are wanted.
+    limit: usize,
+    budget_bytes: usize,
+    used_bytes: usize,
+    /// The greatest row is on top, so that it can give way to a lesser one.
+    rows: BinaryHeap<Row>,
+    next: u64,
+}
+
+struct Row {
+    key: Vec<u8>,
+    /// Rows with equal keys stay in the order in which they came.
+    number: u64,
+    record: u64,
+    document: RawDocumentBuf,
+}
+
+impl Sorter {
+    pub(crate) fn new(keys: SortKeys, limit: usize, budget_bytes: usize) -> Self {
+        Self { keys, limit, budget_bytes, used_bytes: 0, rows: BinaryHeap::new(), next: 0 }
+    }
+
+    /// Adds a row.
+    ///
+    /// # Errors
+    /// `QueryExceededMemoryLimitNoDiskUseAllowed` beyond the budget.
+    pub(crate) fn add(&mut self, record: u64, document: RawDocumentBuf) -> Result<()> {
+        let row = Row { key: self.keys.key(&document)?, number: self.next, record, document };
+        self.next += 1;
+        self.used_bytes += row.bytes();
+        self.rows.push(row);
+        if self.rows.len() > self.limit
+            && let Some(greatest) = self.rows.pop()
+        {
+            self.used_bytes -= greatest.bytes();
+        }
+        if self.used_bytes > self.budget_bytes {
+            return Err(StoreError::new(
+                Code::EXCEEDED_MEMORY_LIMIT,
+                format!(
+                    "Sort exceeded memory limit of {} bytes; sort by an index or limit the result",
+                    self.budget_bytes
+                ),
+            ));
+        }
+        Ok(())
+    }
+
+    /// The rows in order.
+    pub(crate) fn finish(self) -> impl Iterator<Item = (u64, RawDocumentBuf)> {
+        self.rows.into_sorted_vec().into_iter().map(|row| (row.record, row.document))
+    }
+}
+
+impl Row {
+    fn bytes(&self) -> usize {
+        size_of::<Self>() + self.key.len() + self.document.as_bytes().len()
+    }
+}
+
+impl Ord for Row {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.key.cmp(&other.key).then(self.number.cmp(&other.number))
+    }
+}
+
+impl PartialOrd for Row {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Row {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Row {}
+
+#[cfg(test)]
+mod tests {
+    use bson::rawdoc;
+
+    use super::*;
+
+    fn sorted(pattern: RawDocumentBuf, limit: usize, documents: &[RawDocumentBuf]) -> Vec<u64> {
+        let sort = Sort::parse(&pattern).unwrap();
+        let keys = SortKeys::new(&sort, None).unwrap();
+        let mut sorter = Sorter::new(keys, limit, usize::MAX);
+        for (record, document) in (0..).zip(documents) {
+            sorter.add(record, document.clone()).unwrap();
+        }
+        sorter.finish().map(|(record, _)| record).collect()
+    }
+
+    #[test]
+    fn arrays_sort_by_their_least_or_greatest_element() {
+        let documents = [
+            rawdoc! {"a": [5, 1]},
+            rawdoc! {"a": 3},
+            rawdoc! {},
+            rawdoc! {"a": []},
+            rawdoc! {"a": "x"},
+            rawdoc! {"a": 3},
+        ];
+        assert_eq!(sorted(rawdoc! {"a": 1}, usize::MAX, &documents), [3, 2, 0, 1, 5, 4]);
+        assert_eq!(sorted(rawdoc! {"a": -1}, usize::MAX, &documents), [4, 0, 1, 5, 2, 3]);
+        assert_eq!(sorted(rawdoc! {"a": -1}, 2, &documents), [4, 0]);
+    }
+
+    #[test]
+    fn budget_and_parallel_arrays_are_errors() {
+        let sort = Sort::parse(&rawdoc! {"a": 1, "b": 1}).unwrap();
+        let keys = SortKeys::new(&sort, None).unwrap();
+        assert!(keys.key(&rawdoc! {"a": [1], "b": [1]}).unwrap_err().is(Code::BAD_VALUE));
+        let mut sorter = Sorter::new(keys, usize::MAX, 100);
+        let error = sorter.add(1, rawdoc! {"a": "x".repeat(100)}).unwrap_err();
+        assert!(error.is(Code::EXCEEDED_MEMORY_LIMIT));
+    }
+
+    #[test]
+    fn collation_orders_strings() {
+        let collation = Collation::parse(&rawdoc! {"locale": "en", "strength": 2}).unwrap();
+        let sort = Sort::parse(&rawdoc! {"a": 1}).unwrap();
+        let keys = SortKeys::new(&sort, collation.map(Arc::new)).unwrap();
+        let key = |text| keys.key(&rawdoc! {"a": text}).unwrap();
+        assert!(key("a") < key("B"));
+        assert_eq!(key("b"), key("B"));
+    }
+}
