@@ -6,7 +6,6 @@ use crate::cursor::Cursor;
 use crate::environment::Interrupt;
 use crate::error::{Result, StoreError};
 use crate::find::{CountOptions, DistinctOptions, FindOptions};
-use crate::namespace::Namespace;
 use crate::store::Store;
 use crate::write::{DeleteStatement, FindAndModify, UpdateStatement};
 
@@ -69,19 +68,5 @@ impl Store {
     ) -> Result<Cursor> {
         let _ = (database, collection, pipeline, options);
         Err(StoreError::internal("aggregate is to come"))
-    }
-
-    /// Tells how a command would be run: the reply of `explain` without the server's own fields.
-    ///
-    /// # Errors
-    /// As of the command that is explained.
-    pub fn explain(
-        &self,
-        namespace: &Namespace,
-        target: &ExplainTarget,
-        verbosity: Verbosity,
-    ) -> Result<RawDocumentBuf> {
-        let _ = (namespace, target, verbosity);
-        Err(StoreError::internal("explain is to come"))
     }
 }

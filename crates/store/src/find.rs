@@ -2,17 +2,14 @@
 
 use bson::raw::{RawArrayBuf, RawBson, RawDocumentBuf};
 
-use fieldveil_query::sort::Sort;
-
 use crate::cursor::Cursor;
+use crate::distinct::Distinct;
 use crate::environment::Interrupt;
-use crate::error::{Result, StoreError};
+use crate::error::Result;
 use crate::namespace::Namespace;
-use crate::order::{SortKeys, Sorter};
-use crate::plan::{Plan, Wish};
-use crate::scan::{Scan, SharedInterrupt};
-use crate::selector::Selector;
+use crate::read::Read;
 use crate::store::Store;
+use crate::tables::View;
 
 /// A `find` command.
 #[derive(Clone, Debug, Default)]
@@ -33,6 +30,8 @@ pub struct FindOptions {
     pub let_variables: Option<RawDocumentBuf>,
     /// Only the simple collation is supported.
     pub collation: Option<RawDocumentBuf>,
+    /// Whether each document gets its record id in `$recordId`.
+    pub show_record_id: bool,
     /// When to give up.
     pub interrupt: Interrupt,
 }
@@ -67,6 +66,34 @@ pub struct DistinctOptions {
     pub interrupt: Interrupt,
 }
 
+impl CountOptions {
+    /// The `find` whose results are counted.
+    pub(crate) fn into_find(self) -> FindOptions {
+        FindOptions {
+            filter: self.filter,
+            skip: self.skip,
+            limit: self.limit,
+            hint: self.hint,
+            collation: self.collation,
+            interrupt: self.interrupt,
+            ..FindOptions::default()
+        }
+    }
+}
+
+impl DistinctOptions {
+    /// The `find` whose results are looked at.
+    pub(crate) fn into_find(self) -> FindOptions {
+        FindOptions {
+            filter: self.filter,
+            hint: self.hint,
+            collation: self.collation,
+            interrupt: self.interrupt,
+            ..FindOptions::default()
+        }
+    }
+}
+
 impl Store {
     /// Starts a `find` on the last committed state. The cursor keeps that state, whatever is
     /// written meanwhile.
@@ -74,45 +101,15 @@ impl Store {
     /// # Errors
     /// MongoDB's for a bad filter, sort, projection or hint.
     pub fn find(&self, namespace: &Namespace, options: FindOptions) -> Result<Cursor> {
-        let context =
-            self.context(options.let_variables.as_deref(), options.collation.as_deref())?;
-        let filter = options.filter.unwrap_or_default();
-        let selector = Selector::compile(&filter, &context)?;
-        let sort = options.sort.as_deref().map(Sort::parse).transpose()?;
-        let interrupt = SharedInterrupt::new(options.interrupt);
+        let read = Read::compile(self, options)?;
         let snapshot = self.snapshot();
         let Some(data) = snapshot.collection(namespace).and_then(|found| found.data()) else {
             return Ok(Cursor::empty());
         };
-        let plan = Plan::choose(
-            data,
-            Wish {
-                filter: selector.filter(),
-                sort: sort.as_ref(),
-                hint: options.hint.as_ref(),
-                has_collation: context.collation.is_some(),
-            },
-        )?;
-        let scan = Scan::new(snapshot.view(data)?, &plan, selector, interrupt.clone());
-        let limit = match options.limit {
-            0 => usize::MAX,
-            limit => usize::try_from(limit).unwrap_or(usize::MAX),
-        };
-        let skip = usize::try_from(options.skip).unwrap_or(usize::MAX);
-        let rows: Box<dyn Iterator<Item = Result<(u64, RawDocumentBuf)>> + Send> = match sort {
-            Some(sort) if !plan.is_sorted && !sort.is_empty() && sort.natural().is_none() => {
-                let keys = SortKeys::new(&sort, context.collation.clone())?;
-                let wanted = skip.saturating_add(limit);
-                let mut sorter = Sorter::new(keys, wanted, self.options().operation_memory_bytes);
-                for row in scan {
-                    let (record, document) = row?;
-                    sorter.add(record, document)?;
-                }
-                Box::new(sorter.finish().map(Ok))
-            }
-            _ => Box::new(scan),
-        };
-        let documents = rows.map(|row| row.map(|(_, document)| document)).skip(skip).take(limit);
+        let plan = read.plan(data)?;
+        let scan = read.scan(&snapshot, data, &plan)?;
+        let interrupt = read.interrupt.clone();
+        let documents = read.finish(&plan, scan)?;
         Ok(Cursor::new(interrupt, documents))
     }
 
@@ -121,21 +118,32 @@ impl Store {
     /// # Errors
     /// As [`Store::find`].
     pub fn count(&self, namespace: &Namespace, options: CountOptions) -> Result<u64> {
-        let find = FindOptions {
-            filter: options.filter,
-            skip: options.skip,
-            limit: options.limit,
-            hint: options.hint,
-            collation: options.collation,
-            interrupt: options.interrupt,
-            ..FindOptions::default()
-        };
+        let find = options.into_find();
+        if find.filter.as_ref().is_none_or(|filter| filter.is_empty())
+            && find.hint.is_none()
+            && let Some(count) = self.count_all(namespace)?
+        {
+            let count = count.saturating_sub(find.skip);
+            return Ok(if find.limit == 0 { count } else { count.min(find.limit) });
+        }
         let mut count = 0;
         for document in self.find(namespace, find)? {
             document?;
             count += 1;
         }
         Ok(count)
+    }
+
+    /// The number of records of a collection, which the storage keeps; nothing for a view.
+    fn count_all(&self, namespace: &Namespace) -> Result<Option<u64>> {
+        let snapshot = self.snapshot();
+        match snapshot.collection(namespace) {
+            None => Ok(Some(0)),
+            Some(collection) => match collection.data() {
+                Some(data) => snapshot.view(data)?.record_count().map(Some),
+                None => Ok(None),
+            },
+        }
     }
 
     /// The distinct values at the path `key`, in the order in which they are found.
@@ -148,7 +156,12 @@ impl Store {
         key: &str,
         options: DistinctOptions,
     ) -> Result<RawArrayBuf> {
-        let _ = (namespace, key, options);
-        Err(StoreError::internal("distinct is to come"))
+        let find = options.into_find();
+        let context = self.context(None, find.collation.as_deref())?;
+        let mut distinct = Distinct::new(key, context.collation);
+        for document in self.find(namespace, find)? {
+            distinct.add(&document?)?;
+        }
+        Ok(distinct.finish())
     }
 }

@@ -22,6 +22,11 @@ impl Projector {
         }
     }
 
+    /// Whether documents stay as they are.
+    pub(crate) fn is_identity(&self) -> bool {
+        true
+    }
+
     /// Projects a document; `position` is the array element that the filter matched.
     pub(crate) fn apply(
         &self,

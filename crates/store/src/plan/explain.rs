@@ -83,56 +83,104 @@ impl IndexScan {
     }
 }
 
-impl SpanSet {
-    #[cfg(test)]
-    pub(super) fn texts(&self) -> Vec<String> {
-        self.spans.iter().map(Span::to_string).collect()
-    }
-}
-
-/// Keys are not decoded, so bounds are shown by type and bytes: exact, and never a guess.
+/// Bounds as the shell writes them, `[1, 5)`, where a key shows its value plainly; other keys are
+/// shown by type and bytes.
 impl std::fmt::Display for Span {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if *self == SpanSet::full().spans.into_iter().next().unwrap_or_else(|| self.clone()) {
+        if SpanSet::full().spans.first() == Some(self) {
             return f.write_str("[MinKey, MaxKey]");
         }
         if self.is_point {
-            return write!(f, "[{0}, {0}]", Key(&self.start));
+            let value = value_text(&self.start);
+            return write!(f, "[{value}, {value}]");
         }
-        write!(f, "[{}, {})", Key(&self.start), Key(&self.end))
+        match (lowest_of_type(&self.start), plain(&self.start), plain_before(&self.start)) {
+            (Some(lowest), ..) => write!(f, "[{lowest}, ")?,
+            (None, Some(value), _) => write!(f, "[{value}, ")?,
+            (None, None, Some(value)) => write!(f, "({value}, ")?,
+            (None, None, None) => write!(f, "[{}, ", bytes_text(&self.start))?,
+        }
+        match (end_of_type(&self.end), plain(&self.end), plain_before(&self.end)) {
+            (Some(end), ..) => f.write_str(end),
+            (None, Some(value), _) => write!(f, "{value})"),
+            (None, None, Some(value)) => write!(f, "{value}]"),
+            (None, None, None) => write!(f, "{})", bytes_text(&self.end)),
+        }
     }
 }
 
-struct Key<'a>(&'a [u8]);
+fn value_text(key: &[u8]) -> String {
+    plain(key).unwrap_or_else(|| bytes_text(key))
+}
 
-impl std::fmt::Display for Key<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Some((kind, body)) = self.0.split_first() else { return f.write_str("MinKey") };
-        let name = match *kind {
-            type_byte::UNDEFINED => "undefined",
-            type_byte::NULL => "null",
-            type_byte::NUMBER => "number",
-            type_byte::STRING => "string",
-            type_byte::DOCUMENT => "object",
-            type_byte::ARRAY => "array",
-            type_byte::BINARY => "binData",
-            type_byte::OBJECT_ID => "objectId",
-            type_byte::BOOL => "bool",
-            type_byte::DATE => "date",
-            type_byte::TIMESTAMP => "timestamp",
-            type_byte::REGEX => "regex",
-            type_byte::MIN_KEY => "minKey",
-            type_byte::MAX_KEY => "maxKey",
-            _ => "after",
-        };
-        f.write_str(name)?;
-        if body.is_empty() {
-            return Ok(());
+/// The value of a key of a simple type.
+fn plain(key: &[u8]) -> Option<String> {
+    let (kind, body) = key.split_first()?;
+    match *kind {
+        type_byte::UNDEFINED if body.is_empty() => Some("undefined".into()),
+        type_byte::NULL if body.is_empty() => Some("null".into()),
+        type_byte::MIN_KEY if body.is_empty() => Some("MinKey".into()),
+        type_byte::MAX_KEY if body.is_empty() => Some("MaxKey".into()),
+        type_byte::NUMBER => number_text(body),
+        type_byte::STRING => {
+            let text = std::str::from_utf8(body.strip_suffix(&[0, 0])?).ok()?;
+            Some(format!("{text:?}"))
         }
-        f.write_str(" ")?;
-        for byte in body.iter().take(32) {
-            write!(f, "{byte:02x}")?;
+        type_byte::OBJECT_ID => {
+            let id = bson::oid::ObjectId::from_bytes(body.try_into().ok()?);
+            Some(format!("ObjectId('{id}')"))
         }
-        Ok(())
+        type_byte::BOOL => match body {
+            [0] => Some("false".into()),
+            [1] => Some("true".into()),
+            _ => None,
+        },
+        type_byte::DATE => {
+            let millis = i64::from_be_bytes(body.try_into().ok()?) ^ i64::MIN;
+            Some(format!("new Date({millis})"))
+        }
+        _ => None,
     }
+}
+
+/// A number that is a double exactly.
+fn number_text(body: &[u8]) -> Option<String> {
+    let (double, [0]) = body.split_first_chunk::<8>()? else { return None };
+    let ordered = u64::from_be_bytes(*double);
+    let number = match ordered {
+        0 => f64::NAN,
+        _ if ordered >> 63 == 1 => f64::from_bits(ordered & !(1 << 63)),
+        _ => f64::from_bits(!ordered),
+    };
+    Some(number.to_string())
+}
+
+/// The value whose successor the key is.
+fn plain_before(key: &[u8]) -> Option<String> {
+    let (last, rest) = key.split_last()?;
+    plain(&[rest, &[last.checked_sub(1)?]].concat())
+}
+
+fn lowest_of_type(key: &[u8]) -> Option<&'static str> {
+    match key {
+        [type_byte::NUMBER] => Some("nan"),
+        [type_byte::STRING] => Some("\"\""),
+        _ => None,
+    }
+}
+
+fn end_of_type(key: &[u8]) -> Option<&'static str> {
+    match key {
+        [byte] if *byte == type_byte::NUMBER + 1 => Some("inf]"),
+        [byte] if *byte == type_byte::STRING + 1 => Some("{})"),
+        _ => None,
+    }
+}
+
+fn bytes_text(key: &[u8]) -> String {
+    let mut text = String::from("key ");
+    for byte in key.iter().take(40) {
+        text.push_str(&format!("{byte:02x}"));
+    }
+    text
 }

@@ -1,0 +1,140 @@
+//! A read that is compiled and planned, ready to run or to be explained.
+
+use std::sync::Arc;
+
+use bson::raw::{RawDocument, RawDocumentBuf};
+use fieldveil_query::sort::Sort;
+
+use crate::catalog::Data;
+use crate::error::Result;
+use crate::eval::Context;
+use crate::find::FindOptions;
+use crate::order::{SortKeys, Sorter};
+use crate::plan::{Plan, Wish};
+use crate::projector::Projector;
+use crate::scan::{Scan, SharedInterrupt};
+use crate::selector::Selector;
+use crate::snapshot::Snapshot;
+use crate::store::Store;
+
+/// The parts of a `find` that do not depend on a collection, compiled.
+pub(crate) struct Read {
+    pub(crate) context: Context,
+    pub(crate) selector: Selector,
+    pub(crate) filter: RawDocumentBuf,
+    /// Not empty.
+    pub(crate) sort: Option<Sort>,
+    pub(crate) projection: Option<RawDocumentBuf>,
+    projector: Projector,
+    pub(crate) skip: usize,
+    /// `usize::MAX` for all.
+    pub(crate) limit: usize,
+    hint: Option<bson::RawBson>,
+    show_record_id: bool,
+    budget_bytes: usize,
+    pub(crate) interrupt: SharedInterrupt,
+}
+
+/// Rows on their way out.
+type Rows = Box<dyn Iterator<Item = Result<(u64, RawDocumentBuf)>> + Send>;
+
+impl Read {
+    /// Compiles a `find`.
+    ///
+    /// # Errors
+    /// MongoDB's for a bad filter, sort, projection or collation.
+    pub(crate) fn compile(store: &Store, options: FindOptions) -> Result<Self> {
+        let context =
+            store.context(options.let_variables.as_deref(), options.collation.as_deref())?;
+        let filter = options.filter.unwrap_or_default();
+        let selector = Selector::compile(&filter, &context)?;
+        let sort = options.sort.as_deref().map(Sort::parse).transpose()?;
+        let projector = Projector::compile(options.projection.as_deref(), &context)?;
+        Ok(Self {
+            context,
+            selector,
+            filter,
+            sort: sort.filter(|sort| !sort.is_empty()),
+            projection: options.projection.filter(|projection| !projection.is_empty()),
+            projector,
+            skip: usize::try_from(options.skip).unwrap_or(usize::MAX),
+            limit: match options.limit {
+                0 => usize::MAX,
+                limit => usize::try_from(limit).unwrap_or(usize::MAX),
+            },
+            hint: options.hint,
+            show_record_id: options.show_record_id,
+            budget_bytes: store.options().operation_memory_bytes,
+            interrupt: SharedInterrupt::new(options.interrupt),
+        })
+    }
+
+    /// Chooses a plan on a collection.
+    ///
+    /// # Errors
+    /// For a hint that fits no index.
+    pub(crate) fn plan(&self, data: &Data) -> Result<Plan> {
+        Plan::choose(
+            data,
+            Wish {
+                filter: self.selector.filter(),
+                sort: self.sort.as_ref(),
+                hint: self.hint.as_ref(),
+                has_collation: self.context.collation.is_some(),
+            },
+        )
+    }
+
+    /// The records that the filter selects, in the order of the plan.
+    pub(crate) fn scan(&self, snapshot: &Arc<Snapshot>, data: &Data, plan: &Plan) -> Result<Scan> {
+        let view = snapshot.view(data)?;
+        Ok(Scan::new(view, plan, self.selector.clone(), self.interrupt.clone()))
+    }
+
+    /// Whether rows have to be sorted after the scan.
+    pub(crate) fn has_to_sort(&self, plan: &Plan) -> bool {
+        self.sort.is_some() && !plan.is_sorted
+    }
+
+    /// Sorts if the plan did not, then cuts and projects.
+    pub(crate) fn finish(
+        self,
+        plan: &Plan,
+        scan: impl Iterator<Item = Result<(u64, RawDocumentBuf)>> + Send + 'static,
+    ) -> Result<impl Iterator<Item = Result<RawDocumentBuf>> + Send + 'static> {
+        let rows: Rows = match &self.sort {
+            Some(sort) if self.has_to_sort(plan) => {
+                let keys = SortKeys::new(sort, self.context.collation.clone())?;
+                let wanted = self.skip.saturating_add(self.limit);
+                let mut sorter = Sorter::new(keys, wanted, self.budget_bytes);
+                for row in scan {
+                    let (record, document) = row?;
+                    sorter.add(record, document)?;
+                }
+                Box::new(sorter.finish().map(Ok))
+            }
+            _ => Box::new(scan),
+        };
+        let (skip, limit) = (self.skip, self.limit);
+        Ok(rows.skip(skip).take(limit).map(move |row| {
+            let (record, document) = row?;
+            self.project(record, document)
+        }))
+    }
+
+    fn project(&self, record: u64, document: RawDocumentBuf) -> Result<RawDocumentBuf> {
+        let mut out = match self.projector.is_identity() {
+            true => document,
+            false => self.projector.apply(&document, self.position(&document)?)?,
+        };
+        if self.show_record_id {
+            out.append(bson::raw::cstr!("$recordId"), i64::try_from(record).unwrap_or(i64::MAX));
+        }
+        Ok(out)
+    }
+
+    /// The array element that a positional projection means.
+    fn position(&self, document: &RawDocument) -> Result<Option<usize>> {
+        Ok(self.selector.matcher().find_position(document)?.flatten())
+    }
+}
