@@ -46,6 +46,9 @@ fn generate_master_key(out: &Path) -> anyhow::Result<()> {
 
 async fn create(args: CreateArgs) -> anyhow::Result<()> {
     let keys = VaultSettings::resolve(&args.vault, &environment)?.connect().await?;
+    if let Err(error) = keys.create_alt_name_index().await {
+        eprintln!("warning: alternate names are not kept unique: {error}");
+    }
     let mut create = keys.create_data_key(&args.provider).key_alt_names(&args.alt_name);
     if let Some(json) = &args.kms_key {
         create = create.master_key(json::parse(json).context("--kms-key")?);

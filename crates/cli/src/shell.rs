@@ -6,7 +6,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bson::{Bson, Document, RawDocument, spec::BinarySubtype};
 
 /// Base64 beyond this length is cut short.
-const MAX_BASE64: usize = 44;
+const MAX_BASE64: usize = 40;
 
 /// A document over several lines, each indented by `indent` spaces.
 pub(crate) fn pretty(document: &Document, indent: usize) -> String {

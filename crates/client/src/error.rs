@@ -197,6 +197,15 @@ pub enum ConfigError {
     )]
     NoProviders,
 
+    /// A master key document lacks something.
+    #[error("the master key of KMS provider '{provider}': {reason}{}", master_key_fields(provider))]
+    MasterKey {
+        /// The provider's name.
+        provider: String,
+        /// What is wrong.
+        reason: fieldveil_kms::ConfigError,
+    },
+
     /// Key material of the wrong length.
     #[error("keyMaterial should have length 96, but has length {len}")]
     KeyMaterial {
@@ -241,6 +250,19 @@ pub enum ConfigError {
         /// Why.
         reason: crate::kms::TlsError,
     },
+}
+
+/// What a provider's master key consists of.
+fn master_key_fields(provider: &str) -> &'static str {
+    match provider.split(':').next() {
+        Some("aws") => "; it needs the fields region and key, and may have endpoint",
+        Some("azure") => "; it needs keyVaultEndpoint and keyName, and may have keyVersion",
+        Some("gcp") => {
+            "; it needs projectId, location, keyRing and keyName, and may have keyVersion and endpoint"
+        }
+        Some("kmip") => "; it may have keyId, endpoint and delegated",
+        _ => "",
+    }
 }
 
 /// Prints a driver's error without the server's whole reply, which may hold documents.

@@ -8,7 +8,7 @@ use fieldveil::{Algorithm, ClientEncryption, EncryptedClient, EncryptedCollectio
 use mongodb::{Client, Collection, error::ErrorKind, error::WriteFailure};
 
 use super::place::Place;
-use crate::shell;
+use crate::{json, shell};
 
 const KEY_VAULT: &str = "encryption.__keyVault";
 const DATABASE: &str = "quickstart";
@@ -17,6 +17,8 @@ const DETERMINISTIC: &str = "people_deterministic";
 const CHECKED: &str = "people_checked";
 const SSN: &str = "123-12-1234";
 const REFUSAL: &str = "Cannot query on fields encrypted with the randomized encryption algorithm";
+/// A longer document is broken into lines.
+const MAX_LINE: usize = 98;
 /// MongoDB's code for a document that the collection's validator refuses.
 const DOCUMENT_VALIDATION_FAILURE: i32 = 121;
 
@@ -86,11 +88,12 @@ impl Story {
             .key_vault_namespace(KEY_VAULT)
             .kms_providers(self.providers.clone())
             .build()?;
+        keys.create_alt_name_index().await?;
         let id = keys.create_data_key("local").key_alt_names(["example"]).await?;
-        let document = keys.get_key_by_alt_name("example").await?;
-        let document = document.context("the key vault does not find the new key by its name")?;
-        ensure!(document.get("_id") == Some(&Bson::Binary(id.clone())), "the key has another id");
-        show(&shell::pretty(&document, 2));
+        let found = keys.get_key_by_alt_name("example").await?;
+        let found = found.context("the key vault does not find the new key by its name")?;
+        ensure!(found.get("_id") == Some(&Bson::Binary(id.clone())), "the key has another id");
+        show_document(&found);
         Ok(id)
     }
 
@@ -98,8 +101,7 @@ impl Story {
         heading("3. A schema");
         say("It says which fields are encrypted, how, and with which key. As extended JSON:");
         let named = doc! { format!("{DATABASE}.{RANDOM}"): schema(key, Algorithm::Random) };
-        let json = Bson::Document(named).into_canonical_extjson();
-        show(&serde_json::to_string_pretty(&json)?.replace('\n', "\n  "));
+        show(&json::pretty(named, 2));
         Ok(())
     }
 
@@ -107,7 +109,7 @@ impl Story {
         heading("4. An encrypted document");
         let person = sophia();
         say("The application inserts a person as if nothing were encrypted:");
-        show(&shell::line(&person));
+        show_document(&person);
         let people = self.people(RANDOM, Some(schema(key, Algorithm::Random))).await?;
         people.insert_one(&person).await?;
 
@@ -115,11 +117,11 @@ impl Story {
         let found = people.find_one(doc! { "name": "Sophia Duleep Singh" }).await?;
         let found = found.context("the person was not found")?;
         ensure!(found.get_str("ssn").ok() == Some(SSN), "the field was not decrypted");
-        show(&shell::line(&found));
+        show_document(&found);
 
         say("The same document without the keys, as the database, its administrators and its");
         say("backups see it:");
-        show(&shell::line(&self.seen(RANDOM, "Sophia Duleep Singh").await?));
+        show_document(&self.seen(RANDOM, "Sophia Duleep Singh").await?);
         Ok(())
     }
 
@@ -146,7 +148,8 @@ impl Story {
             self.people(DETERMINISTIC, Some(schema(key, Algorithm::Deterministic))).await?;
         people.insert_one(sophia()).await?;
         let found = people.find_one(query).await?.context("the person was not found")?;
-        show(&format!("found: {}", shell::line(&found)));
+        show(&format!("find {}", shell::line(&doc! { "ssn": SSN })));
+        show_document(&found);
         self.seen(DETERMINISTIC, "Sophia Duleep Singh").await?;
         say("Its price: whoever sees the database sees which documents share a value.");
         Ok(())
@@ -159,7 +162,7 @@ impl Story {
         people.insert_one(doc! { "name": "Dora Thewlis", "ssn": "457-55-5462" }).await?;
         let seen = self.find(DETERMINISTIC, "Dora Thewlis").await?;
         ensure!(seen.get_str("ssn").ok() == Some("457-55-5462"), "the field is not in plaintext");
-        show(&shell::line(&seen));
+        show_document(&seen);
         say("The database sees Dora's number in plaintext.");
         Ok(())
     }
@@ -193,7 +196,7 @@ impl Story {
         let found = people.find_one(doc! { "ssn": "457-55-5462" }).await?;
         let found = found.context("the person was not found")?;
         ensure!(found.get_str("ssn").ok() == Some("457-55-5462"), "the field was not decrypted");
-        show(&shell::line(&self.seen(CHECKED, "Dora Thewlis").await?));
+        show_document(&self.seen(CHECKED, "Dora Thewlis").await?);
         Ok(())
     }
 
@@ -257,4 +260,10 @@ fn say(text: &str) {
 
 fn show(text: &str) {
     println!("  {text}");
+}
+
+/// On one line if it fits.
+fn show_document(document: &Document) {
+    let line = shell::line(document);
+    if line.chars().count() <= MAX_LINE { show(&line) } else { show(&shell::pretty(document, 2)) }
 }

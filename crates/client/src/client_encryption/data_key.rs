@@ -3,6 +3,7 @@
 use bson::{Binary, Document, RawDocumentBuf, doc, spec::BinarySubtype};
 use fieldveil_core::DataKeyOptions;
 use fieldveil_crypto::Secret;
+use fieldveil_kms::MasterKey;
 use futures_util::future::BoxFuture;
 use zeroize::Zeroizing;
 
@@ -77,8 +78,11 @@ impl<'a> CreateDataKey<'a> {
     fn options(&self) -> Result<DataKeyOptions> {
         let mut master_key = doc! { "provider": self.provider.as_str() };
         master_key.extend(self.master_key.clone().unwrap_or_default());
+        let master_key = RawDocumentBuf::try_from(&master_key)?;
+        MasterKey::parse(&master_key)
+            .map_err(|reason| ConfigError::MasterKey { provider: self.provider.clone(), reason })?;
         let mut options = DataKeyOptions {
-            master_key: Some(RawDocumentBuf::try_from(&master_key)?),
+            master_key: Some(master_key),
             key_alt_names: self.alt_names.clone(),
             key_material: None,
         };

@@ -2,7 +2,7 @@
 
 use bson::{Binary, Document, RawDocumentBuf, doc};
 use futures_util::TryStreamExt;
-use mongodb::results::DeleteResult;
+use mongodb::{IndexModel, options::IndexOptions, results::DeleteResult};
 
 use super::{ClientEncryption, check_key_id};
 use crate::error::Result;
@@ -79,6 +79,22 @@ impl ClientEncryption {
             { "$filter": { "input": "$keyAltNames", "cond": { "$ne": ["$$this", name] } } },
         ] } } }];
         self.find_one_and_update(id, update).await
+    }
+
+    /// Makes the key vault refuse an alternate name that another key has: a unique index on
+    /// `keyAltNames`, over the keys that have any. Without it two keys may share a name by
+    /// accident. Does nothing if the index is there.
+    ///
+    /// # Errors
+    /// If the key vault cannot be written, or two keys share a name already.
+    pub async fn create_alt_name_index(&self) -> Result<()> {
+        let options = IndexOptions::builder()
+            .unique(true)
+            .partial_filter_expression(doc! { "keyAltNames": { "$exists": true } })
+            .build();
+        let index = IndexModel::builder().keys(doc! { "keyAltNames": 1 }).options(options).build();
+        let created = self.engine.vault().create_index(index).await;
+        created.map(|_| ()).map_err(|e| self.engine.vault_error(e))
     }
 
     /// Inserts key documents as they are, for instance from a backup.
