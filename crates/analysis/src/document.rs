@@ -169,10 +169,10 @@ impl<'a> DocumentMarker<'a> {
         out: &mut Vec<u8>,
     ) -> Result<(), AnalyzeError> {
         let path = || self.path_of(element.name);
-        check_value(field, element.kind, element.is_ciphertext(), path)?;
         if is_top && element.kind == ElementType::Timestamp && element.value == [0; 8] {
             return Err(AnalyzeError::ZeroTimestamp { path: path() });
         }
+        check_value(field, element.kind, element.is_ciphertext(), path)?;
         let alt_name = match &field.key {
             FieldKey::Id(_) => None,
             FieldKey::Pointer(_) => Some(self.alt_name(field, &path())?),

@@ -4,7 +4,7 @@ use bson::{
     raw::{RawDocument, RawDocumentBuf},
     spec::ElementType,
 };
-use fieldveil_query::expression::Expression;
+use fieldveil_query::{expression::Expression, projection::Projection};
 
 use crate::{
     AnalyzeError,
@@ -32,6 +32,8 @@ pub(crate) fn mark_projection(
     write_document(&mut out, |out| {
         ProjectionMarker { marker, shape }.fields("", projection.as_bytes(), out)
     })?;
+    // Nothing passes that is not of the language, even if it were harmless.
+    Projection::parse_find(projection)?;
     if marker.count() == before {
         return Ok(None);
     }

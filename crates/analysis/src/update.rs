@@ -4,14 +4,18 @@
 
 use std::sync::Arc;
 
-use bson::{raw::RawDocument, spec::ElementType};
+use bson::{
+    raw::{RawBsonRef, RawDocument},
+    spec::ElementType,
+};
+use fieldveil_query::update::Update;
 
 use crate::{
     AnalyzeError,
     document::{mark_object, mark_replacement},
     filter::below,
     marking::{Marker, Purpose, check_value},
-    raw::{Element, Elements, write_document, write_name},
+    raw::{Element, Elements, write_document, write_name, write_value},
     shape::{EncryptedField, FieldKey, PathState, Shape},
     types::type_name,
 };
@@ -37,7 +41,9 @@ pub(crate) fn mark_update(
         return mark_replacement(marker, shape, document, !is_upsert, out);
     }
     let updater = UpdateMarker { marker, shape };
-    write_document(out, |out| updater.operators(document, out))
+    write_document(out, |out| updater.operators(document, out))?;
+    // Nothing passes that is not of the language, even if it were harmless.
+    update.with_value(|value| Ok(Update::parse(value).map(drop)?))
 }
 
 /// Whether an update document has operators, and is no replacement.
@@ -125,6 +131,10 @@ impl UpdateMarker<'_> {
                     let place = self.marker.enter(field.name);
                     match effect {
                         Effect::Store => store(self.marker, self.shape, &field, out)?,
+                        Effect::Remove => {
+                            self.check(effect, &field)?;
+                            remove(self.shape, &field, out)?;
+                        }
                         other => {
                             self.check(other, &field)?;
                             out.extend(field.whole);
@@ -209,6 +219,26 @@ fn store(
         }
     }
     Ok(())
+}
+
+/// `$unset`: the server ignores the argument; but if it is a value of the field, it must not be
+/// sent.
+fn remove(shape: &Shape, element: &Element<'_>, out: &mut Vec<u8>) -> Result<(), AnalyzeError> {
+    let says_nothing = element.with_value(|value| {
+        Ok(match value {
+            RawBsonRef::String(text) => text.is_empty(),
+            RawBsonRef::Boolean(_) | RawBsonRef::Null => true,
+            RawBsonRef::Int32(number) => number == 1,
+            RawBsonRef::Int64(number) => number == 1,
+            RawBsonRef::Double(number) => number == 1.0,
+            _ => false,
+        })
+    })?;
+    if says_nothing || matches!(state(shape, element.name)?, PathState::Plain) {
+        out.extend(element.whole);
+        return Ok(());
+    }
+    write_value(out, element.name, RawBsonRef::String(""))
 }
 
 fn store_encrypted(

@@ -170,7 +170,7 @@ fn documents_that_cannot_be_encrypted_are_refused() {
         (rawdoc! { "pay.amount": 1 }, "contains a dot"),
         (rawdoc! { "pay": { "amount": 1, "amount": 2 } }, "given twice"),
         (
-            rawdoc! { "stamp": zero },
+            rawdoc! { "random": zero },
             "A command that inserts cannot supply Timestamp(0, 0) for an encrypted",
         ),
         (rawdoc! { "encrypted_w_altname": "x" }, "points to 'altname', which must hold"),
@@ -252,11 +252,16 @@ fn updates_are_marked() {
         rawdoc! { "findAndModify": "c", "query": { "encrypted_string": { "$eq": det("a") } }, "update": set("random", rnd("b")) },
     );
     stays(update(rawdoc! { "q": {}, "u": { "$unset": { "encrypted_string": "", "pay": "" } } }));
+    let unset = rawdoc! { "q": {}, "u": { "$unset": { "encrypted_string": "secret", "x": "y" } } };
+    assert_eq!(
+        result(&update(unset)),
+        update(rawdoc! { "q": {}, "u": { "$unset": { "encrypted_string": "", "x": "y" } } })
+    );
     stays(update(
         rawdoc! { "q": {}, "u": { "$rename": { "encrypted_string": "encrypted_string_equivalent", "a": "b" } } },
     ));
     stays(update(rawdoc! { "q": {}, "u": {
-        "$inc": { "x": 1 }, "$push": { "list": { "$each": [1] } }, "$set": { "list.$[i].pay": 1, "l.$": 1 },
+        "$inc": { "x": 1 }, "$push": { "other": { "$each": [1] } }, "$set": { "list.$[i].pay": 1, "l.$": 1 },
     }, "arrayFilters": [{ "i.pay": 2 }] }));
 }
 

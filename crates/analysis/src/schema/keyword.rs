@@ -45,6 +45,23 @@ pub(super) enum Form {
     Names,
 }
 
+impl Form {
+    /// Whether the value holds no subschema.
+    pub(super) fn is_value(self) -> bool {
+        !matches!(
+            self,
+            Self::Properties
+                | Self::Patterns
+                | Self::Additional
+                | Self::Schema
+                | Self::SchemaOrBool
+                | Self::SchemaOrArray
+                | Self::SchemaArray
+                | Self::Dependencies
+        )
+    }
+}
+
 /// A keyword: its name, what its value is, and whether a client's own schema may have it.
 pub(super) struct Keyword {
     pub(super) name: &'static str,

@@ -136,8 +136,8 @@ impl Compiler {
                 self.fault(SchemaProblem::DuplicateKeyword { keyword: owned() });
                 continue;
             }
-            if self.origin == SchemaOrigin::Local && !keyword.is_local {
-                self.fault(SchemaProblem::RemoteOnlyKeyword { keyword: owned() });
+            if keyword.form.is_value() {
+                self.check_origin(keyword);
             }
             if let Err(problem) = check_value(keyword, value) {
                 self.fault_at(name, problem);
@@ -145,6 +145,13 @@ impl Compiler {
             keywords.push((keyword, value));
         }
         keywords
+    }
+
+    /// A client's own schema may only have keywords that say what is encrypted.
+    fn check_origin(&mut self, keyword: &Keyword) {
+        if self.origin == SchemaOrigin::Local && !keyword.is_local {
+            self.fault(SchemaProblem::RemoteOnlyKeyword { keyword: keyword.name.to_owned() });
+        }
     }
 
     /// Whether the schema says, by `bsonType` or `type`, that the value is an object.
@@ -297,6 +304,10 @@ impl Compiler {
                 }
             }
             self.place.pop();
+            // That something is encrypted in the wrong place is the graver fault, so it is first.
+            if !keyword.form.is_value() {
+                self.check_origin(keyword);
+            }
         }
         self.check_patterns(&object, unusable);
         for (name, shape) in named {

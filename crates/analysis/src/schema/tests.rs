@@ -266,6 +266,10 @@ fn validation_keywords_are_for_remote_schemas() {
         "maxProperties": 5.0,
     };
     EncryptionSchema::parse(&schema, SchemaOrigin::Remote).unwrap();
+    let any_of = rawdoc! { "anyOf": [object(rawdoc! { "a": random() })] };
+    assert_eq!(problem(&any_of, SchemaOrigin::Local), SchemaProblem::EncryptNotAllowedHere);
+    let only = rawdoc! { "bsonType": "object", "anyOf": [{ "bsonType": "object" }] };
+    assert!(matches!(problem(&only, SchemaOrigin::Local), SchemaProblem::RemoteOnlyKeyword { .. }));
     let only = rawdoc! { "bsonType": "object", "required": ["a"] };
     assert_eq!(
         problem(&only, SchemaOrigin::Local).to_string(),
