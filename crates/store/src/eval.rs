@@ -4,6 +4,7 @@
 //! Nothing here knows storage; where a stage needs another collection, the caller hands in a
 //! source.
 
+use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
 use bson::DateTime;
@@ -13,9 +14,11 @@ use fieldveil_query::collation::Collation;
 
 mod arithmetic;
 pub mod describe;
+pub mod expression;
 pub mod matcher;
 pub mod path;
 pub mod regex;
+pub mod sort;
 pub mod update;
 
 /// What a command fixes for all documents it looks at.
@@ -42,4 +45,9 @@ impl Context {
     pub fn new(now: DateTime) -> Self {
         Self { now, variables: Vec::new(), collation: None, schema_compiler: None }
     }
+}
+
+/// Between 0 and 1; the standard library seeds each `RandomState` at random.
+pub(crate) fn random_fraction() -> f64 {
+    (RandomState::new().hash_one(0) >> 11) as f64 / (1u64 << 53) as f64
 }

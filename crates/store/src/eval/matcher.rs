@@ -1,6 +1,5 @@
 //! Compiled filters.
 
-use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
 use bson::raw::{RawBson, RawBsonRef, RawDocument};
@@ -8,8 +7,9 @@ use fieldveil_query::QueryError;
 use fieldveil_query::document::as_document;
 use fieldveil_query::filter::{AllItem, ElemMatch, Filter, Predicate};
 
+use super::expression::{Compiled, truthy};
 use super::path::{AtEnd, Found, Path};
-use super::{Context, SchemaPredicate};
+use super::{Context, SchemaPredicate, random_fraction};
 
 mod bits;
 mod leaf;
@@ -28,6 +28,7 @@ enum Node {
     Or(Vec<Self>),
     Nor(Vec<Self>),
     Field(Path, Test),
+    Expression(Compiled, Box<Context>),
     Schema(SchemaPredicate),
     Sample(f64),
     Constant(bool),
@@ -91,7 +92,9 @@ fn node(filter: &Filter, context: &Context) -> Result<Node, QueryError> {
         Filter::Field { path, predicate } => {
             Node::Field(Path::new(path.as_str()), test(predicate, context)?)
         }
-        Filter::Expr(_) => return Err(QueryError::not_supported("$expr")),
+        Filter::Expr(expression) => {
+            Node::Expression(Compiled::compile(expression, context)?, Box::new(context.clone()))
+        }
         Filter::JsonSchema(schema) => match context.schema_compiler {
             Some(compile) => Node::Schema(compile(schema)?),
             None => return Err(QueryError::not_supported("$jsonSchema here")),
@@ -174,16 +177,14 @@ impl Node {
                 Ok(true)
             }
             Self::Field(path, test) => test.matches_at(document, path, position),
+            Self::Expression(expression, context) => {
+                Ok(truthy(&expression.evaluate(document, context)?))
+            }
             Self::Schema(predicate) => Ok(predicate(document)),
             Self::Sample(rate) => Ok(random_fraction() < *rate),
             Self::Constant(value) => Ok(*value),
         }
     }
-}
-
-/// Between 0 and 1; the standard library seeds each `RandomState` at random.
-fn random_fraction() -> f64 {
-    (RandomState::new().hash_one(0) >> 11) as f64 / (1u64 << 53) as f64
 }
 
 impl Test {

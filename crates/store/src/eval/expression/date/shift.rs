@@ -1,0 +1,222 @@
+//! `$dateAdd`, `$dateSubtract`, `$dateDiff`, `$dateTrunc`.
+
+use bson::DateTime;
+use bson::raw::RawBson;
+use fieldveil_query::QueryError;
+use fieldveil_query::value::Number;
+
+use super::civil::{Civil, DAY, days_in_month, days_of, iso_weekday};
+use super::parts::local;
+use crate::eval::expression::values::{Named, is_nullish, null, number, string, type_name};
+use crate::eval::expression::{NamedFunction, Value};
+
+pub(super) fn find_named(operator: &str) -> Option<NamedFunction> {
+    Some(match operator {
+        "$dateAdd" => |arguments, _| add("$dateAdd", arguments, 1),
+        "$dateSubtract" => |arguments, _| add("$dateSubtract", arguments, -1),
+        "$dateDiff" => |arguments, _| difference(arguments),
+        "$dateTrunc" => |arguments, _| truncate(arguments),
+        _ => return None,
+    })
+}
+
+/// A unit is so many months, or so many milliseconds.
+#[derive(Clone, Copy)]
+enum Unit {
+    Months(i64),
+    Millis(i64),
+}
+
+const WEEK: i64 = 7 * DAY;
+
+/// The unit; `None` if it is null.
+fn unit(operator: &str, value: &Value) -> Result<Option<Unit>, QueryError> {
+    if is_nullish(value) {
+        return Ok(None);
+    }
+    let Some(name) = string(value) else {
+        return Err(QueryError::new(
+            5439013,
+            format!("{operator} requires 'unit' to be a string, but got {}", type_name(value)),
+        ));
+    };
+    Ok(Some(match name {
+        "year" => Unit::Months(12),
+        "quarter" => Unit::Months(3),
+        "month" => Unit::Months(1),
+        "week" => Unit::Millis(WEEK),
+        "day" => Unit::Millis(DAY),
+        "hour" => Unit::Millis(3_600_000),
+        "minute" => Unit::Millis(60_000),
+        "second" => Unit::Millis(1000),
+        "millisecond" => Unit::Millis(1),
+        _ => {
+            return Err(QueryError::failed_to_parse(format!(
+                "{operator} parameter 'unit' value cannot be recognized as a time unit: {name}"
+            )));
+        }
+    }))
+}
+
+fn overflow() -> QueryError {
+    QueryError::new(5166406, "date overflow")
+}
+
+fn date(local: i64, offset: i64) -> Result<Value, QueryError> {
+    let millis = local.checked_sub(offset).ok_or_else(overflow)?;
+    Ok(Some(RawBson::DateTime(DateTime::from_millis(millis))))
+}
+
+fn add(operator: &str, arguments: &Named<'_>, sign: i64) -> Result<Value, QueryError> {
+    let amount = arguments.get("amount");
+    let (Some(unit), Some((local, offset))) =
+        (unit(operator, arguments.get("unit"))?, local(arguments, "startDate")?)
+    else {
+        return null();
+    };
+    if is_nullish(amount) {
+        return null();
+    }
+    let amount = number(amount).and_then(Number::to_i64_exact).ok_or_else(|| {
+        QueryError::new(
+            5166405,
+            format!(
+                "{operator} expects integer amount of time units, but got {}",
+                type_name(amount)
+            ),
+        )
+    })?;
+    let amount = amount.checked_mul(sign).ok_or_else(overflow)?;
+    let moved = match unit {
+        Unit::Millis(size) => {
+            amount.checked_mul(size).and_then(|by| local.checked_add(by)).ok_or_else(overflow)?
+        }
+        Unit::Months(size) => {
+            let months = amount.checked_mul(size).ok_or_else(overflow)?;
+            let mut civil = Civil::from_millis(local);
+            let index = (civil.month - 1).checked_add(months).ok_or_else(overflow)?;
+            civil.year = civil.year.checked_add(index.div_euclid(12)).ok_or_else(overflow)?;
+            if civil.year.abs() > 300_000_000 {
+                return Err(overflow());
+            }
+            civil.month = index.rem_euclid(12) + 1;
+            civil.day = civil.day.min(days_in_month(civil.year, civil.month));
+            civil.to_millis().ok_or_else(overflow)?
+        }
+    };
+    date(moved, offset)
+}
+
+/// Day of the week with which weeks begin, 1 for Monday.
+fn start_of_week(operator: &str, value: &Value) -> Result<Option<i64>, QueryError> {
+    if value.is_none() {
+        return Ok(Some(7));
+    }
+    if is_nullish(value) {
+        return Ok(None);
+    }
+    let name = string(value).unwrap_or_default().to_ascii_lowercase();
+    let day = match name.as_str() {
+        "monday" | "mon" => 1,
+        "tuesday" | "tue" => 2,
+        "wednesday" | "wed" => 3,
+        "thursday" | "thu" => 4,
+        "friday" | "fri" => 5,
+        "saturday" | "sat" => 6,
+        "sunday" | "sun" => 7,
+        _ => {
+            return Err(QueryError::failed_to_parse(format!(
+                "{operator} parameter 'startOfWeek' value cannot be recognized as a day of a week"
+            )));
+        }
+    };
+    Ok(Some(day))
+}
+
+/// The number of a week; weeks begin at `start`.
+fn week_number(local: i64, start: i64) -> i64 {
+    let days = local.div_euclid(DAY);
+    (days - (iso_weekday(days) - start).rem_euclid(7)).div_euclid(7)
+}
+
+fn difference(arguments: &Named<'_>) -> Result<Value, QueryError> {
+    let unit = unit("$dateDiff", arguments.get("unit"))?;
+    let start = start_of_week("$dateDiff", arguments.get("startOfWeek"))?;
+    let (Some(unit), Some(start), Some((from, _)), Some((to, _))) =
+        (unit, start, local(arguments, "startDate")?, local(arguments, "endDate")?)
+    else {
+        return null();
+    };
+    let count = match unit {
+        Unit::Months(size) => {
+            let index = |millis: i64| {
+                let civil = Civil::from_millis(millis);
+                (civil.year * 12 + civil.month - 1).div_euclid(size)
+            };
+            index(to) - index(from)
+        }
+        Unit::Millis(WEEK) => week_number(to, start) - week_number(from, start),
+        Unit::Millis(size) => {
+            to.div_euclid(size).checked_sub(from.div_euclid(size)).ok_or_else(overflow)?
+        }
+    };
+    Ok(Some(RawBson::Int64(count)))
+}
+
+/// Bins are counted from the year 2000.
+fn truncate(arguments: &Named<'_>) -> Result<Value, QueryError> {
+    let unit = unit("$dateTrunc", arguments.get("unit"))?;
+    let start = start_of_week("$dateTrunc", arguments.get("startOfWeek"))?;
+    let size = match arguments.get("binSize") {
+        None => Some(1),
+        value if is_nullish(value) => None,
+        value => match number(value).and_then(Number::to_i64_exact) {
+            Some(size) if size > 0 => Some(size),
+            _ => {
+                return Err(QueryError::new(
+                    5439018,
+                    "$dateTrunc requires 'binSize' to be greater than 0",
+                ));
+            }
+        },
+    };
+    let (Some(unit), Some(start), Some(size), Some((local, offset))) =
+        (unit, start, size, local(arguments, "date")?)
+    else {
+        return null();
+    };
+    let reference_day = days_of(2000, 1, 1);
+    let bin = match unit {
+        Unit::Months(months) => {
+            let months = months.checked_mul(size).ok_or_else(overflow)?;
+            let civil = Civil::from_millis(local);
+            let index = (civil.year - 2000) * 12 + civil.month - 1;
+            let first = index.div_euclid(months) * months;
+            Civil {
+                year: 2000 + first.div_euclid(12),
+                month: first.rem_euclid(12) + 1,
+                day: 1,
+                hour: 0,
+                minute: 0,
+                second: 0,
+                millisecond: 0,
+            }
+            .to_millis()
+            .ok_or_else(overflow)?
+        }
+        Unit::Millis(millis) => {
+            let width = millis.checked_mul(size).ok_or_else(overflow)?;
+            let mut reference = reference_day * DAY;
+            if millis == WEEK {
+                reference += (start - iso_weekday(reference_day)).rem_euclid(7) * DAY;
+            }
+            let distance = local.checked_sub(reference).ok_or_else(overflow)?;
+            distance
+                .div_euclid(width)
+                .checked_mul(width)
+                .and_then(|first| first.checked_add(reference))
+                .ok_or_else(overflow)?
+        }
+    };
+    date(bin, offset)
+}

@@ -1,0 +1,113 @@
+//! `$regexMatch`, `$regexFind`, `$regexFindAll`.
+
+use bson::raw::{RawArrayBuf, RawBson, RawDocumentBuf};
+use fieldveil_query::QueryError;
+use fieldveil_query::value::Number;
+use regex::{Captures, Regex};
+
+use super::NamedFunction;
+use super::values::{Named, boolean, is_nullish, null, string, type_name};
+use crate::eval::regex::compile;
+
+pub(super) fn find_named(operator: &str) -> Option<NamedFunction> {
+    Some(match operator {
+        "$regexMatch" => |arguments, _| match inputs("$regexMatch", arguments)? {
+            Some((text, regex)) => boolean(regex.is_match(text)),
+            None => boolean(false),
+        },
+        "$regexFind" => |arguments, _| match inputs("$regexFind", arguments)? {
+            Some((text, regex)) => match regex.captures(text) {
+                Some(captures) => Ok(Some(RawBson::Document(found(text, &captures)))),
+                None => null(),
+            },
+            None => null(),
+        },
+        "$regexFindAll" => |arguments, _| {
+            let mut list = RawArrayBuf::new();
+            if let Some((text, regex)) = inputs("$regexFindAll", arguments)? {
+                for captures in regex.captures_iter(text) {
+                    list.push(found(text, &captures));
+                }
+            }
+            Ok(Some(RawBson::Array(list)))
+        },
+        _ => return None,
+    })
+}
+
+/// The text and the pattern; `None` if either is null.
+fn inputs<'a>(
+    operator: &str,
+    arguments: &'a Named<'_>,
+) -> Result<Option<(&'a str, Regex)>, QueryError> {
+    let input = arguments.get("input");
+    let text = match string(input) {
+        Some(text) => Some(text),
+        None if is_nullish(input) => None,
+        None => {
+            return Err(QueryError::new(
+                51104,
+                format!("{operator} needs 'input' to be of type string, not {}", type_name(input)),
+            ));
+        }
+    };
+    let options = match arguments.get("options") {
+        value if is_nullish(value) => None,
+        Some(RawBson::String(options)) => Some(options.as_str()),
+        other => {
+            return Err(QueryError::new(
+                51106,
+                format!(
+                    "{operator} needs 'options' to be of type string, not {}",
+                    type_name(other)
+                ),
+            ));
+        }
+    };
+    let regex = match arguments.get("regex") {
+        value if is_nullish(value) => None,
+        Some(RawBson::String(pattern)) => Some(compile(pattern, options.unwrap_or_default())?),
+        Some(RawBson::RegularExpression(literal)) => {
+            let own = literal.options.as_str();
+            if options.is_some() && !own.is_empty() {
+                return Err(QueryError::new(
+                    51107,
+                    format!(
+                        "{operator}: found regex option(s) specified in both 'regex' and 'option' fields"
+                    ),
+                ));
+            }
+            Some(compile(literal.pattern.as_str(), options.unwrap_or(own))?)
+        }
+        other => {
+            return Err(QueryError::new(
+                51105,
+                format!(
+                    "{operator} needs 'regex' to be of type string or regex, not {}",
+                    type_name(other)
+                ),
+            ));
+        }
+    };
+    Ok(text.zip(regex))
+}
+
+/// `{ match, idx, captures }`; the index counts code points.
+fn found(text: &str, captures: &Captures<'_>) -> RawDocumentBuf {
+    let mut document = RawDocumentBuf::new();
+    if let Some(whole) = captures.get(0) {
+        let index = text.get(..whole.start()).map_or(0, |before| before.chars().count());
+        document.append(bson::raw::cstr!("match"), whole.as_str());
+        let index = Number::narrow(i64::try_from(index).unwrap_or(i64::MAX)).to_bson();
+        document.append(bson::raw::cstr!("idx"), index);
+    }
+    let mut groups = RawArrayBuf::new();
+    for group in captures.iter().skip(1) {
+        match group {
+            Some(group) => groups.push(group.as_str()),
+            None => groups.push(RawBson::Null),
+        }
+    }
+    document.append(bson::raw::cstr!("captures"), groups);
+    document
+}
