@@ -13,6 +13,7 @@ use crate::{
     request::Request,
     sessions::SessionId,
     shared::Shared,
+    table::Access,
 };
 
 /// Everything that a handler may look at.
@@ -43,6 +44,12 @@ impl<'a> Call<'a> {
             )),
             None => Err(CommandError::new(codes::INVALID_NAMESPACE, "no collection name")),
         }
+    }
+
+    /// Whether the client's users may do this to a database.
+    pub(crate) fn may(&self, access: Access, database: &str) -> bool {
+        !self.shared.options.authentication
+            || self.peer.users(self.shared).iter().any(|user| user.may(access, database))
     }
 
     /// When a read or write of this command has to stop.

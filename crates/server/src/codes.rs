@@ -7,11 +7,15 @@ use std::borrow::Cow;
 
 pub(crate) const BAD_VALUE: i32 = 2;
 pub(crate) const FAILED_TO_PARSE: i32 = 9;
+pub(crate) const USER_NOT_FOUND: i32 = 11;
 pub(crate) const UNAUTHORIZED: i32 = 13;
 pub(crate) const TYPE_MISMATCH: i32 = 14;
 pub(crate) const OVERFLOW: i32 = 15;
+pub(crate) const PROTOCOL_ERROR: i32 = 17;
+pub(crate) const AUTHENTICATION_FAILED: i32 = 18;
 pub(crate) const ILLEGAL_OPERATION: i32 = 20;
 pub(crate) const INVALID_BSON: i32 = 22;
+pub(crate) const ROLE_NOT_FOUND: i32 = 31;
 pub(crate) const CURSOR_NOT_FOUND: i32 = 43;
 pub(crate) const COMMAND_NOT_FOUND: i32 = 59;
 pub(crate) const INVALID_OPTIONS: i32 = 72;
@@ -19,6 +23,7 @@ pub(crate) const INVALID_NAMESPACE: i32 = 73;
 pub(crate) const UNSATISFIABLE_WRITE_CONCERN: i32 = 100;
 pub(crate) const COMMAND_NOT_SUPPORTED: i32 = 115;
 pub(crate) const NOT_A_REPLICA_SET: i32 = 123;
+pub(crate) const MECHANISM_UNAVAILABLE: i32 = 334;
 pub(crate) const CURSOR_IN_USE: i32 = 12051;
 pub(crate) const API_VERSION_ERROR: i32 = 322;
 pub(crate) const API_STRICT_ERROR: i32 = 323;
@@ -124,8 +129,7 @@ const NAMES: &[(i32, &str)] = &[
     (292, "QueryExceededMemoryLimitNoDiskUseAllowed"),
     (322, "APIVersionError"),
     (323, "APIStrictError"),
-    (334, "UnsupportedOpQueryCommand"),
-    (351, "MechanismUnavailable"),
+    (334, "MechanismUnavailable"),
     (352, "UnsupportedOpQueryCommand"),
     (391, "ReauthenticationRequired"),
     (10003, "CannotGrowDocumentInCappedNamespace"),

@@ -3,6 +3,7 @@
 use crate::table::Command;
 
 mod aggregate;
+mod authentication;
 mod collection;
 mod count;
 mod cursor;
@@ -16,6 +17,7 @@ mod index;
 mod parameters;
 mod session;
 mod test_only;
+mod user;
 mod write;
 
 /// Every family's rows.
@@ -24,6 +26,8 @@ pub(crate) const FAMILIES: &[&[Command]] = &[
     diagnostic::COMMANDS,
     parameters::COMMANDS,
     session::COMMANDS,
+    authentication::COMMANDS,
+    user::COMMANDS,
     test_only::COMMANDS,
     database::COMMANDS,
     collection::COMMANDS,

@@ -11,6 +11,7 @@ use tracing::Instrument;
 
 use crate::{
     arguments::{Arguments, integer},
+    auth,
     call::Call,
     codes, concern,
     error::{CommandError, CommandResult},
@@ -200,6 +201,7 @@ fn run(shared: &Shared, peer: &Peer, command: &Command, request: &Request) -> Co
     let arguments = Arguments::new(command.name, &request.body)?;
     check_api(&arguments, command)?;
     check_scope(shared, command, request)?;
+    authorize(shared, peer, command, request)?;
     shared.counters.command(command.name);
     let replica_set = shared.options.replica_set.is_some();
     let session = match arguments.document("lsid")? {
@@ -229,6 +231,61 @@ fn run(shared: &Shared, peer: &Peer, command: &Command, request: &Request) -> Co
 
 fn unknown(request: &Request) -> CommandError {
     CommandError::new(codes::COMMAND_NOT_FOUND, format!("no such command: '{}'", request.name))
+}
+
+/// Refuses what the client's users may not do.
+fn authorize(
+    shared: &Shared,
+    peer: &Peer,
+    command: &Command,
+    request: &Request,
+) -> Result<(), CommandError> {
+    if !shared.options.authentication || command.access == Access::Public {
+        return Ok(());
+    }
+    let users = peer.users(shared);
+    if users.is_empty() {
+        // The first user is made by whoever sits at this machine.
+        let is_first = command.name == "createUser"
+            && request.database == "admin"
+            && peer.address.is_loopback()
+            && shared.users.is_empty();
+        return if is_first {
+            Ok(())
+        } else {
+            Err(CommandError::new(
+                codes::UNAUTHORIZED,
+                format!("Command {} requires authentication", request.name),
+            ))
+        };
+    }
+    let database = request.database.as_str();
+    let (users_database, users_collection) = auth::users::NAMESPACE;
+    if database == users_database
+        && request.body.get_str(&request.name).is_ok_and(|name| name == users_collection)
+    {
+        let may_read = users.iter().any(|user| {
+            user.may(Access::ServerAdmin, database) && user.may(Access::UserAdmin, database)
+        });
+        let is_read = matches!(command.access, Access::Read | Access::Inspect);
+        return if is_read && may_read { Ok(()) } else { Err(not_authorized(request)) };
+    }
+    if command.access == Access::Authenticated
+        || users.iter().any(|user| user.may(command.access, database))
+    {
+        return Ok(());
+    }
+    Err(not_authorized(request))
+}
+
+pub(crate) fn not_authorized(request: &Request) -> CommandError {
+    CommandError::new(
+        codes::UNAUTHORIZED,
+        format!(
+            "not authorized on {} to execute command {{ {}: ... }}",
+            request.database, request.name
+        ),
+    )
 }
 
 fn check_api(arguments: &Arguments<'_>, command: &Command) -> Result<(), CommandError> {

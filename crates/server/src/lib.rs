@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod arguments;
+mod auth;
 mod call;
 mod clock;
 mod codes;
@@ -37,6 +38,3 @@ pub(crate) const SERVER_VERSION: [i32; 3] = [8, 0, 0];
 
 /// The feature compatibility version of [`SERVER_VERSION`].
 pub(crate) const FEATURE_VERSION: &str = "8.0";
-
-/// The authentication mechanisms that are offered.
-pub(crate) const MECHANISMS: &[&str] = &["SCRAM-SHA-256", "SCRAM-SHA-1"];

@@ -1,9 +1,17 @@
 //! What the server knows of one connection.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bson::RawDocumentBuf;
 use fieldveil_wire::PeerAddress;
+
+use crate::{
+    auth::{
+        scram::Challenge,
+        user::{User, UserName},
+    },
+    shared::Shared,
+};
 
 /// A connected client.
 #[derive(Debug)]
@@ -20,6 +28,10 @@ pub(crate) struct PeerState {
     pub(crate) metadata: Option<RawDocumentBuf>,
     /// `client.application.name`.
     pub(crate) app_name: Option<String>,
+    /// Who has authenticated, one for each database at most.
+    pub(crate) authenticated: Vec<UserName>,
+    /// An authentication that has begun.
+    pub(crate) conversation: Option<Conversation>,
 }
 
 impl Peer {
@@ -31,4 +43,28 @@ impl Peer {
     pub(crate) fn state(&self) -> MutexGuard<'_, PeerState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// The users that have authenticated and still exist, with the roles they have now.
+    pub(crate) fn users(&self, shared: &Shared) -> Vec<Arc<User>> {
+        let state = self.state();
+        state.authenticated.iter().filter_map(|name| shared.users.find(name)).collect()
+    }
+}
+
+/// An authentication between two of its messages.
+#[derive(Debug)]
+pub(crate) struct Conversation {
+    pub(crate) user: UserName,
+    pub(crate) step: Step,
+    /// The client does not send an empty last message.
+    pub(crate) skip_empty_exchange: bool,
+}
+
+/// What an authentication waits for.
+#[derive(Debug)]
+pub(crate) enum Step {
+    /// The client's proof.
+    Proof(Box<Challenge>),
+    /// An empty message; the client has proven itself.
+    Empty,
 }

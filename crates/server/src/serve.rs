@@ -22,6 +22,9 @@ pub struct ServeArgs {
     /// Present the server as the only member of this replica set.
     #[arg(long, value_name = "NAME")]
     pub replica_set: Option<String>,
+    /// Require clients to authenticate; the first user is made from this machine, on `admin`.
+    #[arg(long)]
+    pub auth: bool,
     /// Offer commands that only tests may use, such as fail points.
     #[arg(long)]
     pub enable_test_commands: bool,
@@ -56,6 +59,7 @@ pub async fn serve(args: ServeArgs, listening: impl FnOnce(SocketAddr)) -> Resul
     let mut builder = Server::builder()
         .store(store)
         .listen(args.listen)
+        .authentication(args.auth)
         .test_commands(args.enable_test_commands)
         .max_connections(args.max_connections);
     if let Some(name) = args.replica_set {

@@ -2,7 +2,7 @@
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
-use fieldveil_store::Store;
+use fieldveil_store::{Store, StoreError};
 use fieldveil_wire::BindAddress;
 use tokio_util::sync::CancellationToken;
 
@@ -27,6 +27,9 @@ pub enum StartError {
         /// What the system says.
         source: io::Error,
     },
+    /// The store cannot be read.
+    #[error("cannot read the users: {0}")]
+    Store(#[from] StoreError),
     /// An address that other machines can reach, and no authentication.
     #[error(
         "refusing to listen on {address} without authentication; listen on a loopback address \
@@ -44,7 +47,7 @@ pub enum StartError {
 /// # #[tokio::main]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// use fieldveil_server::Server;
-/// use fieldveil_store::Store;
+/// use fieldveil_store::{Store, StoreError};
 ///
 /// let server = Server::builder().store(Store::in_memory()?).start().await?;
 /// let uri = format!("mongodb://{}", server.local_addr());
@@ -125,6 +128,14 @@ impl ServerBuilder {
         self
     }
 
+    /// Requires clients to authenticate. Until there is a user, a client of this machine may make the
+    /// first one, on `admin`.
+    #[must_use]
+    pub fn authentication(mut self, required: bool) -> Self {
+        self.options.authentication = required;
+        self
+    }
+
     /// Most connections at once; more are closed as soon as they are accepted.
     #[must_use]
     pub fn max_connections(mut self, limit: usize) -> Self {
@@ -155,7 +166,7 @@ impl ServerBuilder {
             max_connections: self.options.max_connections,
             tls: None,
         };
-        let shared = Arc::new(Shared::new(store, self.options, shutdown.clone()));
+        let shared = Arc::new(Shared::new(store, self.options, shutdown.clone())?);
         let running = Running::start(Arc::clone(&shared), endpoint, shutdown)
             .await
             .map_err(|source| StartError::Bind { address, source })?;

@@ -7,10 +7,11 @@ use std::{
 };
 
 use bson::{RawDocumentBuf, oid::ObjectId, rawdoc};
-use fieldveil_store::Store;
+use fieldveil_store::{Store, StoreError};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    auth::users::Users,
     clock::Clock,
     counters::Counters,
     cursors::Cursors,
@@ -26,6 +27,7 @@ const SWEEP_INTERVAL: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) store: Store,
+    pub(crate) users: Users,
     pub(crate) options: Options,
     pub(crate) cursors: Cursors,
     pub(crate) sessions: Sessions,
@@ -40,8 +42,15 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(store: Store, options: Options, shutdown: CancellationToken) -> Self {
-        Self {
+    /// # Errors
+    /// When the store's users cannot be read.
+    pub(crate) fn new(
+        store: Store,
+        options: Options,
+        shutdown: CancellationToken,
+    ) -> Result<Self, StoreError> {
+        Ok(Self {
+            users: Users::load(&store)?,
             store,
             options,
             cursors: Cursors::default(),
@@ -53,7 +62,7 @@ impl Shared {
             process_id: ObjectId::new(),
             shutdown,
             address: OnceLock::new(),
-        }
+        })
     }
 
     /// Says where the server listens, once that is known.

@@ -33,10 +33,18 @@ pub(crate) enum Access {
     Authenticated,
     /// Who may read the database.
     Read,
+    /// Who may see what is in the database: names, indexes, statistics.
+    Inspect,
     /// Who may write to the database.
     Write,
-    /// Who may administer the database: collections, indexes, statistics.
+    /// Who may make collections and indexes.
+    Index,
+    /// Who may change collections and drop the database.
     DatabaseAdmin,
+    /// Who may administer users of the database.
+    UserAdmin,
+    /// Who may see how the server is doing.
+    Monitor,
     /// Who may administer the server.
     ServerAdmin,
 }

@@ -5,10 +5,12 @@ use fieldveil_store::{AggregateOptions, Namespace};
 
 use crate::{
     arguments::{Arguments, integer, type_name},
+    auth,
     call::Call,
     codes,
     commands::{cursor::first_batch, explain},
     cursors::{DEFAULT_FIRST_BATCH, OpenCursor, Source},
+    dispatch::not_authorized,
     error::{CommandError, CommandResult},
     table::{Access, Command},
 };
@@ -59,6 +61,7 @@ fn aggregate(call: &Call<'_>) -> CommandResult {
     refuse_change_streams(pipeline)?;
 
     let database = &call.request.database;
+    authorize(call, pipeline)?;
     let found = call.shared.store.aggregate(database, target.collection(), pipeline, options)?;
     if writes(pipeline) {
         call.shared.clock.tick();
@@ -133,6 +136,31 @@ fn refuse_change_streams(pipeline: &RawArray) -> Result<(), CommandError> {
         )),
         _ => Ok(()),
     }
+}
+
+/// Refuses to write where the client may only read, and to read the users through the back door.
+fn authorize(call: &Call<'_>, pipeline: &RawArray) -> Result<(), CommandError> {
+    if !call.shared.options.authentication {
+        return Ok(());
+    }
+    let is_root = call.may(Access::ServerAdmin, "admin") && call.may(Access::UserAdmin, "admin");
+    let (_, users) = auth::users::NAMESPACE;
+    let names_users =
+        pipeline.as_bytes().windows(users.len()).any(|bytes| bytes == users.as_bytes());
+    let may_write = !writes(pipeline) || call.may(Access::Write, target_database(call, pipeline));
+    if may_write && (is_root || !names_users) { Ok(()) } else { Err(not_authorized(call.request)) }
+}
+
+/// The database that `$out` or `$merge` writes to.
+fn target_database<'a>(call: &'a Call<'_>, pipeline: &'a RawArray) -> &'a str {
+    let last = pipeline.into_iter().flatten().last().and_then(|stage| stage.as_document());
+    let named = last.and_then(|stage| {
+        if let Ok(out) = stage.get_document("$out") {
+            return out.get_str("db").ok();
+        }
+        stage.get_document("$merge").ok()?.get_document("into").ok()?.get_str("db").ok()
+    });
+    named.unwrap_or(&call.request.database)
 }
 
 fn writes(pipeline: &RawArray) -> bool {

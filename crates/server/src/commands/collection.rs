@@ -13,9 +13,10 @@ use crate::{
 };
 
 pub(crate) const COMMANDS: &[Command] = &[
-    Command::new("create", Access::Write, create, "makes a collection or view").stable(),
-    Command::new("drop", Access::Write, drop_collection, "drops a collection or view").stable(),
-    Command::new("listCollections", Access::Read, list, "the collections of a database").stable(),
+    Command::new("create", Access::Index, create, "makes a collection or view").stable(),
+    Command::new("drop", Access::Index, drop_collection, "drops a collection or view").stable(),
+    Command::new("listCollections", Access::Inspect, list, "the collections of a database")
+        .stable(),
 ];
 
 /// Fields of `create` that are the command's and not the collection's.

@@ -28,6 +28,9 @@ fn list(call: &Call<'_>) -> CommandResult {
     let mut databases = RawArrayBuf::new();
     let mut total = 0u64;
     for database in call.shared.store.list_databases()? {
+        if !call.may(Access::Inspect, &database.name) {
+            continue;
+        }
         let size = i64::try_from(database.size_bytes).unwrap_or(i64::MAX);
         let entry = rawdoc! {
             "name": database.name.as_str(),

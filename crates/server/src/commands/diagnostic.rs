@@ -3,6 +3,7 @@
 use bson::{RawArrayBuf, RawDocumentBuf, raw::cstr, rawdoc};
 
 use crate::{
+    auth::user::roles_array,
     call::Call,
     codes,
     error::{CommandError, CommandResult},
@@ -15,17 +16,17 @@ pub(crate) const COMMANDS: &[Command] = &[
     Command::new("buildInfo", Access::Public, build_info, "the server's version")
         .alias(&["buildinfo"])
         .inline(),
-    Command::new("hostInfo", Access::ServerAdmin, host_info, "the machine").inline(),
-    Command::new("getCmdLineOpts", Access::ServerAdmin, command_line, "how the server was started")
+    Command::new("hostInfo", Access::Monitor, host_info, "the machine").inline(),
+    Command::new("getCmdLineOpts", Access::Monitor, command_line, "how the server was started")
         .inline()
         .scope(Scope::AdminOnly),
-    Command::new("getLog", Access::ServerAdmin, get_log, "recent log lines")
+    Command::new("getLog", Access::Monitor, get_log, "recent log lines")
         .inline()
         .scope(Scope::AdminOnly),
     Command::new("connectionStatus", Access::Public, connection_status, "who is connected")
         .inline(),
     Command::new("whatsmyuri", Access::Public, whats_my_uri, "the client's address").inline(),
-    Command::new("serverStatus", Access::ServerAdmin, server_status, "counters").inline(),
+    Command::new("serverStatus", Access::Monitor, server_status, "counters").inline(),
     Command::new("listCommands", Access::Authenticated, list_commands, "every command").inline(),
     Command::new("features", Access::Authenticated, ping, "nothing").inline(),
     Command::new("logMessage", Access::ServerAdmin, ping, "accepted and not written")
@@ -115,9 +116,15 @@ fn get_log(call: &Call<'_>) -> CommandResult {
 
 fn connection_status(call: &Call<'_>) -> CommandResult {
     let show_privileges = call.arguments.bool("showPrivileges")?.unwrap_or(false);
+    let (mut users, mut roles) = (RawArrayBuf::new(), Vec::new());
+    for user in call.peer.users(call.shared) {
+        let name = &user.name;
+        users.push(rawdoc! { "user": name.user.as_str(), "db": name.database.as_str() });
+        roles.extend(user.roles.iter().cloned());
+    }
     let mut info = rawdoc! {
-        "authenticatedUsers": [],
-        "authenticatedUserRoles": [],
+        "authenticatedUsers": users,
+        "authenticatedUserRoles": roles_array(&roles),
     };
     if show_privileges {
         info.append(cstr!("authenticatedUserPrivileges"), RawArrayBuf::new());

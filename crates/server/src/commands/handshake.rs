@@ -6,6 +6,7 @@ use fieldveil_wire::{Compressor, MAX_DOCUMENT_LEN, MAX_MESSAGE_LEN};
 use crate::{
     call::Call,
     codes,
+    commands::authentication,
     error::{CommandError, CommandResult},
     table::{Access, Command},
 };
@@ -32,14 +33,7 @@ fn hello(call: &Call<'_>) -> CommandResult {
         remember(call, client)?;
     }
     let hello_ok = arguments.bool("helloOk")?.unwrap_or(false);
-    arguments.ignore(&[
-        "internalClient",
-        "loadBalanced",
-        "saslSupportedMechs",
-        "speculativeAuthenticate",
-        "hostInfo",
-        "backpressure",
-    ]);
+    arguments.ignore(&["internalClient", "loadBalanced", "hostInfo", "backpressure"]);
     let awaits = topology_arguments(call)?;
     debug_assert!(awaits || !arguments.has("maxAwaitTimeMS"));
 
@@ -67,6 +61,14 @@ fn hello(call: &Call<'_>) -> CommandResult {
     reply.append(cstr!("readOnly"), false);
     if let Some(names) = arguments.array("compression")? {
         append_compression(&mut reply, names);
+    }
+    if let Some(name) = arguments.string("saslSupportedMechs")? {
+        reply.append(cstr!("saslSupportedMechs"), authentication::mechanisms(call, name)?);
+    }
+    if let Some(first) = arguments.document("speculativeAuthenticate")?
+        && let Some(answer) = authentication::speculative(call, first)
+    {
+        reply.append(cstr!("speculativeAuthenticate"), answer);
     }
     Ok(reply)
 }

@@ -13,11 +13,11 @@ use crate::{
 };
 
 pub(crate) const COMMANDS: &[Command] = &[
-    Command::new("createIndexes", Access::DatabaseAdmin, create, "builds indexes").stable(),
-    Command::new("dropIndexes", Access::DatabaseAdmin, drop_indexes, "drops indexes")
+    Command::new("createIndexes", Access::Index, create, "builds indexes").stable(),
+    Command::new("dropIndexes", Access::Index, drop_indexes, "drops indexes")
         .alias(&["deleteIndexes"])
         .stable(),
-    Command::new("listIndexes", Access::Read, list, "the indexes of a collection").stable(),
+    Command::new("listIndexes", Access::Inspect, list, "the indexes of a collection").stable(),
 ];
 
 fn create(call: &Call<'_>) -> CommandResult {

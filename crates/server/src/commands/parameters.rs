@@ -3,6 +3,7 @@
 use bson::{RawBson, RawBsonRef, RawDocumentBuf, raw::cstr, rawdoc};
 
 use crate::{
+    auth::scram::Mechanism,
     call::Call,
     codes,
     error::{CommandError, CommandResult},
@@ -43,7 +44,7 @@ const IGNORED: &[&str] = &[
 
 fn parameters(shared: &Shared) -> RawDocumentBuf {
     let timeout = i64::try_from(shared.options.cursor_timeout.as_millis()).unwrap_or(i64::MAX);
-    let mechanisms = crate::MECHANISMS.iter().copied().collect::<bson::RawArrayBuf>();
+    let mechanisms = Mechanism::ALL.iter().map(|it| it.name()).collect::<bson::RawArrayBuf>();
     rawdoc! {
         "authenticationMechanisms": mechanisms,
         "cursorTimeoutMillis": timeout,
