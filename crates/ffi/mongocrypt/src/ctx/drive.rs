@@ -50,15 +50,12 @@ pub extern "C" fn mongocrypt_ctx_mongo_db(ctx: Option<&mut Ctx>) -> *const c_cha
 pub extern "C" fn mongocrypt_ctx_mongo_feed(ctx: Option<&mut Ctx>, reply: Option<&Binary>) -> bool {
     call(ctx, false, |ctx| {
         let step = ctx.step()?;
-        if matches!(step, Step::Credentials(_) | Step::Kms(_) | Step::Ready(_)) {
-            return Err(WRONG_STATE.into());
-        }
         let view = reply.ok_or("invalid NULL input")?;
-        let document = view.document().ok_or("malformed BSON")?;
+        let document = |malformed: &'static str| view.document().ok_or(malformed);
         match step {
-            Step::CollectionInfo(need) => need.feed(document),
-            Step::Markings(need) => need.feed(document),
-            Step::Keys(need) => need.feed(document),
+            Step::CollectionInfo(need) => need.feed(document("BSON malformed")?),
+            Step::Markings(need) => need.feed(document("BSON malformed")?),
+            Step::Keys(need) => need.feed(document("malformed BSON for key document")?),
             Step::Credentials(_) | Step::Kms(_) | Step::Ready(_) => return Err(WRONG_STATE.into()),
         }?;
         Ok(true)
