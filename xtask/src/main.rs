@@ -6,6 +6,7 @@ mod interop;
 mod process;
 mod python;
 mod suite;
+mod unicode_tables;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -25,6 +26,8 @@ enum Command {
     Interop(interop::Options),
     /// Speed, as ratios against a peer in the same run.
     Bench(bench::Options),
+    /// Writes the folding tables of text indexes anew.
+    UnicodeTables,
 }
 
 fn main() -> Result<()> {
@@ -32,5 +35,6 @@ fn main() -> Result<()> {
         Command::Test(options) => suite::run(&options),
         Command::Interop(options) => interop::run(&options),
         Command::Bench(options) => bench::run(&options),
+        Command::UnicodeTables => unicode_tables::run(),
     }
 }

@@ -51,7 +51,6 @@
 //! time and randomness come with [`Env`]. Every failure ends the operation; none lets plaintext
 //! through.
 #![forbid(unsafe_code)]
-#![expect(dead_code, reason = "read only once Queryable Encryption payloads are written")]
 
 mod broker;
 mod cache;
@@ -83,7 +82,9 @@ pub use marking::{ContentionError, MarkingError, PlaceholderError};
 pub use operation::{AnalysisError, MessageError, RewrapError};
 pub use options::{Algorithm, DataKeyOptions, ExplicitOptions, OptionsError, QueryType};
 pub use payload::PayloadError;
-pub use qe::{QeError, RangeOptions, RangeOptionsError, TextOptions, TextOptionsError};
+pub use qe::{
+    QeError, RangeError, RangeOptions, RangeOptionsError, TextError, TextOptions, TextOptionsError,
+};
 pub use raw::MalformedBson;
 pub use schema::{EncryptedFieldsError, SchemaError};
 pub use step::{NeedCollectionInfo, NeedCredentials, NeedKeys, NeedKms, NeedMarkings, Ready, Step};

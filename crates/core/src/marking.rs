@@ -5,9 +5,9 @@
 
 mod placeholder;
 
-pub(crate) use placeholder::Placeholder;
 pub(crate) use placeholder::check_contention;
 pub use placeholder::{ContentionError, PlaceholderError};
+pub(crate) use placeholder::{Placeholder, PlaceholderAlgorithm, PlaceholderKind};
 
 use crate::key_id::KeyId;
 use crate::raw::{Element, Elements, MalformedBson, kind, subtype};

@@ -4,7 +4,7 @@ mod explicit;
 mod names;
 
 pub use explicit::ExplicitOptions;
-pub(crate) use explicit::{ExplicitPlan, QePlan};
+pub(crate) use explicit::{ExplicitPlan, QeIndex, QePlan};
 pub use names::{Algorithm, QueryType};
 
 use bson::RawDocumentBuf;

@@ -8,10 +8,10 @@
 //! | 7, 9 | Queryable Encryption, indexed (protocol 1) | index key, then user key |
 //! | 14, 15, 17 | Queryable Encryption, indexed (protocol 2) | index key, then user key |
 
-use fieldveil_crypto::{CryptoError, DataKey};
-
 use crate::ciphertext::{Ciphertext, CiphertextError, HEADER_LEN};
+use crate::error::CoreError;
 use crate::key_id::KeyId;
+use crate::qe::IndexKey;
 use crate::raw::{MalformedBson, find, subtype};
 
 /// Bytes of count, tag and zeros of one index entry.
@@ -173,10 +173,10 @@ impl<'a> Indexed<'a> {
     /// If nothing is inside.
     pub(crate) fn open_layer(
         &self,
-        index_key: &DataKey,
+        index_key: &IndexKey<'_>,
         out: &mut Vec<u8>,
-    ) -> Result<(), CryptoError> {
-        index_key.index_tokens().server_data_encryption.decrypt_value(self.server_encrypted, out)
+    ) -> Result<(), CoreError> {
+        index_key.open_layer(self.server_encrypted, out)
     }
 
     /// Reads what [`Indexed::open_layer`] appended.

@@ -11,7 +11,9 @@ mod scan;
 mod write;
 
 pub(crate) use scan::{Sites, scan};
-pub(crate) use write::{DocumentWriter, len_field, open_frame, push_binary, seal_frame};
+pub(crate) use write::{
+    ArrayWriter, DocumentWriter, len_field, open_frame, push_binary, seal_frame,
+};
 
 /// How deep documents may nest. Servers store 100 levels; replies and commands wrap them.
 pub(crate) const MAX_DEPTH: usize = 200;

@@ -142,7 +142,7 @@ impl Outer {
             };
             let key = keys.get(*key).ok_or(KeyVaultError::Missing)?;
             let start = layers.len();
-            indexed.open_layer(key.key(), &mut layers)?;
+            indexed.open_layer(&key.index(), &mut layers)?;
             let client_value = layers.get(start..).unwrap_or_default();
             let sealed = indexed.client_value(client_value).map_err(CiphertextError::from)?;
             let key = Place::Second(requests.add_id(sealed.key));

@@ -123,17 +123,16 @@ impl EncryptCommand {
                     .iter()
                     .find(|key| field.key.is_of(key.document()))
                     .ok_or(KeyVaultError::Missing)?;
-                let index = key.key().index_tokens();
-                let ecoc = index.ecoc.as_bytes();
+                let index = key.index();
+                let ecoc = index.ecoc()?;
                 if field.has_padding {
+                    let padding = index.anchor_padding_root()?;
                     tokens.document(&field.path, |pair| {
-                        let padding = index.esc.anchor_padding_root();
-                        pair.generic("ecoc", ecoc)
-                            .generic("anchorPaddingToken", padding.as_bytes());
+                        pair.generic("ecoc", &ecoc).generic("anchorPaddingToken", &padding);
                         Ok::<_, CoreError>(())
                     })?;
                 } else {
-                    tokens.generic(&field.path, ecoc);
+                    tokens.generic(&field.path, &ecoc);
                 }
             }
             Ok::<_, CoreError>(())
