@@ -68,6 +68,7 @@ codes! {
     COMMAND_NOT_SUPPORTED_ON_VIEW = 166 CommandNotSupportedOnView;
     OPTION_NOT_SUPPORTED_ON_VIEW = 167 OptionNotSupportedOnView;
     INVALID_PIPELINE_OPERATOR = 168 InvalidPipelineOperator;
+    GRAPH_CONTAINS_CYCLE = 5 GraphContainsCycle;
     CANNOT_INDEX_PARALLEL_ARRAYS = 171 CannotIndexParallelArrays;
     INVALID_INDEX_SPECIFICATION_OPTION = 197 InvalidIndexSpecificationOption;
     NO_QUERY_EXECUTION_PLANS = 291 NoQueryExecutionPlans;

@@ -38,7 +38,9 @@ mod validation;
 mod write;
 mod writer;
 
-pub use admin::{CreateIndexesOutcome, DatabaseInfo, IndexChoice};
+pub use admin::{
+    CheckReport, CollectionStats, CreateIndexesOutcome, DatabaseInfo, DatabaseStats, IndexChoice,
+};
 pub use aggregate::{AggregateOptions, ExplainTarget, Verbosity};
 pub use code::Code;
 pub use cursor::Cursor;

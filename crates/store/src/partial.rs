@@ -35,6 +35,11 @@ impl PartialFilter {
         Ok(Self { document: document.to_owned(), selector })
     }
 
+    /// The filter as it was written.
+    pub(crate) fn document(&self) -> &RawDocumentBuf {
+        &self.document
+    }
+
     pub(crate) fn matches(&self, document: &RawDocument) -> Result<bool> {
         self.selector.matches(document)
     }

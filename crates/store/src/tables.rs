@@ -162,8 +162,8 @@ fn stored_document(bytes: &[u8]) -> Result<RawDocumentBuf> {
         .map_err(|error| StoreError::damaged(format_args!("a record is not BSON ({error})")))
 }
 
-type RecordTable = ReadOnlyTable<u64, &'static [u8]>;
-type IndexTable = ReadOnlyTable<&'static [u8], u64>;
+pub(crate) type RecordTable = ReadOnlyTable<u64, &'static [u8]>;
+pub(crate) type IndexTable = ReadOnlyTable<&'static [u8], u64>;
 
 /// The committed tables at one moment. Opened tables are kept, as opening costs a look-up.
 pub(crate) struct Tables {
@@ -177,7 +177,7 @@ impl Tables {
         Self { transaction, records: Mutex::default(), indexes: Mutex::default() }
     }
 
-    fn records(&self, collection: u64) -> Result<Arc<RecordTable>> {
+    pub(crate) fn records(&self, collection: u64) -> Result<Arc<RecordTable>> {
         let mut opened = self.records.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(table) = opened.get(&collection) {
             return Ok(Arc::clone(table));
@@ -188,7 +188,7 @@ impl Tables {
         Ok(table)
     }
 
-    fn index(&self, index: u64) -> Result<Arc<IndexTable>> {
+    pub(crate) fn index(&self, index: u64) -> Result<Arc<IndexTable>> {
         let mut opened = self.indexes.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(table) = opened.get(&index) {
             return Ok(Arc::clone(table));

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use bson::oid::ObjectId;
+use fieldveil_query::pipeline::Pipeline;
 use redb::{ReadableTable, ReadableTableMetadata, WriteTransaction};
 
-use crate::catalog::{Catalog, Collection, Data, Index, persist};
+use crate::catalog::{Catalog, Collection, Data, Index, Kind, ViewDefinition, persist};
+use crate::code::Code;
 use crate::environment::{Environment, ObjectIds};
 use crate::error::{Result, StoreError};
 use crate::namespace::Namespace;
@@ -15,7 +17,10 @@ use crate::validation::Validation;
 
 mod collection;
 
-pub(crate) use collection::CollectionWriter;
+pub(crate) use collection::{CollectionWriter, entry_key, keys_of};
+
+/// How many views may stand on each other (MongoDB's limit).
+pub(crate) const VIEW_DEPTH_MAX: usize = 20;
 
 /// The state that the writes of one commit share.
 pub(crate) struct Transaction<'t> {
@@ -208,9 +213,36 @@ impl<'t> Transaction<'t> {
             for (index, seen) in data.indexes.iter_mut().zip(&books.multikey) {
                 Arc::make_mut(index).multikey.clone_from(seen);
             }
-            self.save(Collection { kind: crate::catalog::Kind::Data(data), ..collection.clone() })?;
+            self.save(Collection { kind: Kind::Data(data), ..collection.clone() })?;
         }
         Ok(())
+    }
+
+    /// Whether a view may be defined so: its pipeline is one, and it does not lead back to itself.
+    pub(crate) fn check_view(
+        &self,
+        namespace: &Namespace,
+        definition: &ViewDefinition,
+    ) -> Result<()> {
+        Pipeline::parse(&definition.pipeline)?;
+        let mut next = definition.view_on.clone();
+        for _ in 0..VIEW_DEPTH_MAX {
+            let on = Namespace::new(namespace.database(), &next)?;
+            if on == *namespace {
+                return Err(StoreError::new(
+                    Code::GRAPH_CONTAINS_CYCLE,
+                    format!("View cycle detected: {namespace} is defined on itself"),
+                ));
+            }
+            match self.catalog.get(&on).map(|found| &found.kind) {
+                Some(Kind::View(inner)) => next.clone_from(&inner.view_on),
+                _ => return Ok(()),
+            }
+        }
+        Err(StoreError::new(
+            Code::VIEW_DEPTH_LIMIT_EXCEEDED,
+            format!("View depth limit exceeded; maximum depth is {VIEW_DEPTH_MAX}"),
+        ))
     }
 
     /// Documents and bytes of a collection, as this transaction sees them.

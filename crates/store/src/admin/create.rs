@@ -87,7 +87,11 @@ pub(crate) fn create(
     }
     check_letter_case(transaction, namespace.database())?;
     let kind = match options.get("viewOn")? {
-        Some(_) => Kind::View(ViewDefinition::from_options(&options)?),
+        Some(_) => {
+            let definition = ViewDefinition::from_options(&options)?;
+            transaction.check_view(namespace, &definition)?;
+            Kind::View(definition)
+        }
         None => Kind::Data(transaction.new_data(&options)?),
     };
     let uuid = transaction.new_uuid();
@@ -97,7 +101,7 @@ pub(crate) fn create(
 }
 
 /// Two databases may not differ in the case of letters only.
-fn check_letter_case(transaction: &Transaction<'_>, database: &str) -> Result<()> {
+pub(super) fn check_letter_case(transaction: &Transaction<'_>, database: &str) -> Result<()> {
     let lower = database.to_lowercase();
     let other = transaction
         .catalog()

@@ -1,5 +1,6 @@
 //! One collection in a write transaction: documents and index entries, kept in step.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use bson::raw::{RawDocument, RawDocumentBuf};
@@ -219,7 +220,8 @@ fn note(seen: &mut [bool], keys: &Keys) {
     }
 }
 
-fn keys_of(index: &Index, document: &RawDocument) -> Result<Keys> {
+/// The keys of a document in an index; none if the index does not cover it.
+pub(crate) fn keys_of(index: &Index, document: &RawDocument) -> Result<Keys> {
     let spec = &index.spec;
     if let Some(partial) = &spec.partial
         && !partial.matches(document)?
@@ -277,30 +279,22 @@ fn duplicate_key(
 
 impl OpenIndex<'_> {
     fn insert(&mut self, key: &[u8], record: u64) -> Result<()> {
-        if self.index.spec.unique {
-            self.entries.insert(key, record)?;
-        } else {
-            self.entries.insert(with_record(key, record).as_slice(), record)?;
-        }
+        self.entries.insert(&*entry_key(&self.index, key, record), record)?;
         Ok(())
     }
 
     fn remove(&mut self, key: &[u8], record: u64) -> Result<()> {
-        if self.index.spec.unique {
-            self.entries.remove(key)?;
-        } else {
-            self.entries.remove(with_record(key, record).as_slice())?;
-        }
+        self.entries.remove(&*entry_key(&self.index, key, record))?;
         Ok(())
     }
 }
 
-/// Keys of an index that is not unique are told apart by the record.
-fn with_record(key: &[u8], record: u64) -> Vec<u8> {
-    let mut entry = Vec::with_capacity(key.len() + 8);
-    entry.extend_from_slice(key);
-    entry.extend_from_slice(&record.to_be_bytes());
-    entry
+/// The key in the table: entries of an index that is not unique are told apart by the record.
+pub(crate) fn entry_key<'k>(index: &Index, key: &'k [u8], record: u64) -> Cow<'k, [u8]> {
+    if index.spec.unique {
+        return Cow::Borrowed(key);
+    }
+    Cow::Owned([key, &record.to_be_bytes()].concat())
 }
 
 fn length(document: &RawDocument) -> i64 {
