@@ -55,6 +55,7 @@ pub(crate) fn parse(call: &Call<'_>) -> Result<Find, CommandError> {
         hint: arguments.value("hint").map(RawBson::from),
         let_variables: owned(arguments.document("let")?),
         collation: owned(arguments.document("collation")?),
+        show_record_id: arguments.bool("showRecordId")?.unwrap_or(false),
         interrupt: call.interrupt(),
     };
     let batch_size = arguments.unsigned("batchSize")?.unwrap_or(DEFAULT_FIRST_BATCH);
@@ -67,7 +68,7 @@ pub(crate) fn parse(call: &Call<'_>) -> Result<Find, CommandError> {
 
 fn refuse_unsupported(call: &Call<'_>) -> Result<(), CommandError> {
     let arguments = &call.arguments;
-    for name in ["returnKey", "showRecordId", "tailable", "awaitData"] {
+    for name in ["returnKey", "tailable", "awaitData"] {
         if arguments.bool(name)?.unwrap_or(false) {
             return Err(unsupported(name));
         }
