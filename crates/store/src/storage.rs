@@ -383,3 +383,8 @@ impl StorageBackend for Guarded {
         self.backend.close()
     }
 }
+
+#[cfg(test)]
+mod faults;
+#[cfg(test)]
+mod tests;

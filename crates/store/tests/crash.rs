@@ -1,0 +1,151 @@
+//! A process that writes is killed at random moments; what it acknowledged is there afterwards.
+//!
+//! `FIELDVEIL_CRASH_ROUNDS` sets the number of rounds.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use bson::rawdoc;
+use fieldveil_store::{
+    DeleteStatement, FindOptions, Interrupt, Namespace, Store, StoreOptions, UpdateStatement,
+    WriteOptions,
+};
+
+const DIRECTORY: &str = "FIELDVEIL_CRASH_DIRECTORY";
+const ROUND: &str = "FIELDVEIL_CRASH_ROUND";
+const CLIENTS: i32 = 4;
+
+fn things() -> Namespace {
+    Namespace::new("app", "things").unwrap()
+}
+
+fn open(directory: &Path) -> Store {
+    Store::open(directory, StoreOptions::default()).unwrap()
+}
+
+/// Not a test of its own: the process that is killed. Each client counts its document up, and
+/// from time to time removes it. Before a write it says what it is about to do, afterwards that it
+/// is acknowledged.
+#[test]
+fn writing_process() {
+    let Ok(directory) = std::env::var(DIRECTORY) else { return };
+    let round: i32 = std::env::var(ROUND).unwrap().parse().unwrap();
+    let store = open(Path::new(&directory));
+    std::thread::scope(|scope| {
+        for client in 0..CLIENTS {
+            let store = store.clone();
+            scope.spawn(move || client_loop(&store, round * CLIENTS + client));
+        }
+    });
+}
+
+fn client_loop(store: &Store, id: i32) {
+    let options = WriteOptions::default();
+    for value in 1.. {
+        if value % 7 == 0 {
+            say("begin", id, 0);
+            let filter = rawdoc! {"_id": id};
+            let delete = DeleteStatement { filter, only_one: true, hint: None, collation: None };
+            assert_eq!(store.delete(&things(), vec![delete], &options).unwrap().deleted, 1);
+            say("end", id, 0);
+        } else {
+            say("begin", id, value);
+            let set =
+                rawdoc! {"$set": {"value": value, "list": [value, value + 1, "x".repeat(300)]}};
+            let mut update = UpdateStatement::one(rawdoc! {"_id": id}, set);
+            update.upsert = true;
+            let outcome = store.update(&things(), vec![update], &options).unwrap();
+            assert!(outcome.errors.is_empty());
+            say("end", id, value);
+        }
+    }
+}
+
+fn say(what: &str, id: i32, value: i32) {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "\n@{what} {id} {value}").unwrap();
+    out.flush().unwrap();
+}
+
+fn spawn(directory: &Path, round: u32) -> Child {
+    Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "writing_process", "--nocapture"])
+        .env(DIRECTORY, directory)
+        .env(ROUND, round.to_string())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap()
+}
+
+/// What each document may hold: the acknowledged value and, if a write had begun, its value.
+/// Zero stands for no document.
+type Known = BTreeMap<i32, (i32, Option<i32>)>;
+
+fn note(known: &mut Known, line: &str) -> bool {
+    let mut words = line.split_whitespace();
+    let what = words.next();
+    let (Some(id), Some(value)) = (words.next(), words.next()) else { return false };
+    let (Ok(id), Ok(value)) = (id.parse(), value.parse()) else { return false };
+    let entry = known.entry(id).or_insert((0, None));
+    match what {
+        Some("@begin") => entry.1 = Some(value),
+        Some("@end") => *entry = (value, None),
+        _ => return false,
+    }
+    true
+}
+
+#[test]
+fn acknowledged_writes_survive_kill() {
+    let rounds = std::env::var("FIELDVEIL_CRASH_ROUNDS");
+    let rounds: u32 = rounds.map_or(5, |rounds| rounds.parse().unwrap());
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path());
+    let indexes = [
+        rawdoc! {"key": {"value": 1}, "name": "value"},
+        rawdoc! {"key": {"list": 1}, "name": "list"},
+    ];
+    store.create_indexes(&things(), &indexes, &Interrupt::never()).unwrap();
+    drop(store);
+
+    let mut known = Known::new();
+    for round in 0..rounds {
+        let mut child = spawn(directory.path(), round);
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        // A different moment each round.
+        let mut wanted = 20 + round.wrapping_mul(2_654_435_761) % 150;
+        while wanted > 0 {
+            let line = lines.next().unwrap().unwrap();
+            wanted -= u32::from(note(&mut known, &line));
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        for line in lines.map_while(Result::ok) {
+            note(&mut known, &line);
+        }
+        let store = open(directory.path());
+        assert_eq!(store.check(&Interrupt::never()).unwrap(), [], "round {round}");
+        verify(&store, &mut known, round);
+    }
+}
+
+fn verify(store: &Store, known: &mut Known, round: u32) {
+    let mut found = BTreeMap::new();
+    for document in store.find(&things(), FindOptions::default()).unwrap() {
+        let document = document.unwrap();
+        found.insert(document.get_i32("_id").unwrap(), document.get_i32("value").unwrap());
+    }
+    for (id, (acknowledged, begun)) in known {
+        let value = found.remove(id).unwrap_or(0);
+        assert!(
+            value == *acknowledged || Some(value) == *begun,
+            "round {round}: document {id} holds {value}, acknowledged {acknowledged}, begun {begun:?}"
+        );
+        (*acknowledged, *begun) = (value, None);
+    }
+    assert!(found.is_empty(), "round {round}: documents nobody wrote: {found:?}");
+}
