@@ -47,15 +47,17 @@ pub struct Ctx {
     engine: Arc<Engine>,
     status: Status,
     phase: Phase,
-    /// What pointers that were handed out point into.
-    outputs: Vec<Vec<u8>>,
+    /// What the pointer to the result points into.
+    result: Vec<u8>,
+    /// What pointers to filters and commands point into.
+    operations: Vec<Vec<u8>>,
     database: Option<CString>,
     kms: KmsHandles,
 }
 
 enum Phase {
-    /// Options are being set.
-    Setup(Box<Options>),
+    /// Options are being set; most operations have none.
+    Setup(Option<Box<Options>>),
     /// The operation waits for something.
     Waiting(Step),
     /// The result was taken, or there was nothing to do.
@@ -98,8 +100,9 @@ impl Ctx {
         Self {
             engine,
             status: Status::default(),
-            phase: Phase::Setup(Box::default()),
-            outputs: Vec::new(),
+            phase: Phase::Setup(None),
+            result: Vec::new(),
+            operations: Vec::new(),
             database: None,
             kms: KmsHandles::default(),
         }
@@ -173,10 +176,10 @@ impl Ctx {
         }
     }
 
-    /// Keeps `bytes` for as long as the context lives.
-    fn keep(&mut self, bytes: Vec<u8>) -> &[u8] {
-        self.outputs.push(bytes);
-        self.outputs.last().map_or(&[], Vec::as_slice)
+    /// Keeps a filter or command for as long as the context lives.
+    fn keep_operation(&mut self, bytes: Vec<u8>) -> &[u8] {
+        self.operations.push(bytes);
+        self.operations.last().map_or(&[], Vec::as_slice)
     }
 
     fn fail(&mut self, failure: &Failure) {

@@ -25,7 +25,7 @@ pub extern "C" fn mongocrypt_ctx_mongo_op(
             }
         };
         let out = op_bson.ok_or("invalid NULL output")?;
-        out.set(ctx.keep(bytes));
+        out.set(ctx.keep_operation(bytes));
         Ok(true)
     })
 }
@@ -132,7 +132,8 @@ pub extern "C" fn mongocrypt_ctx_finalize(ctx: Option<&mut Ctx>, out: Option<&mu
             return Err(Refusal::from(WRONG_STATE));
         };
         ctx.phase = Phase::Done;
-        out.set(ctx.keep(ready.finish().into_bytes()));
+        ctx.result = ready.finish().into_bytes();
+        out.set(&ctx.result);
         Ok(true)
     })
 }

@@ -93,7 +93,7 @@ impl Ctx {
     /// The options, while they may be set.
     pub(super) fn options(&mut self) -> Result<&mut Options, Refusal> {
         match &mut self.phase {
-            Phase::Setup(options) => Ok(options),
+            Phase::Setup(options) => Ok(options.get_or_insert_default()),
             Phase::Failed => Err(Refusal::AlreadyFailed),
             Phase::Waiting(_) | Phase::Done => Err("cannot set options after init".into()),
         }
@@ -106,7 +106,8 @@ impl Ctx {
             Phase::Failed => return Err(Refusal::AlreadyFailed),
             Phase::Waiting(_) | Phase::Done => return Err("cannot double initialize".into()),
         };
+        let options = options.map_or_else(Options::default, |options| *options);
         options.check(allowed, &self.engine)?;
-        Ok(*options)
+        Ok(options)
     }
 }
