@@ -20,6 +20,7 @@ pub(crate) const CURSOR_NOT_FOUND: i32 = 43;
 pub(crate) const COMMAND_NOT_FOUND: i32 = 59;
 pub(crate) const INVALID_OPTIONS: i32 = 72;
 pub(crate) const INVALID_NAMESPACE: i32 = 73;
+pub(crate) const NO_REPLICATION_ENABLED: i32 = 76;
 pub(crate) const UNSATISFIABLE_WRITE_CONCERN: i32 = 100;
 pub(crate) const COMMAND_NOT_SUPPORTED: i32 = 115;
 pub(crate) const NOT_A_REPLICA_SET: i32 = 123;

@@ -4,6 +4,7 @@ use crate::table::Command;
 
 mod aggregate;
 mod authentication;
+mod bulk_write;
 mod collection;
 mod count;
 mod cursor;
@@ -16,6 +17,7 @@ mod handshake;
 mod index;
 mod parameters;
 mod session;
+mod statistics;
 mod test_only;
 mod user;
 mod write;
@@ -39,4 +41,6 @@ pub(crate) const FAMILIES: &[&[Command]] = &[
     cursor::COMMANDS,
     find_and_modify::COMMANDS,
     write::COMMANDS,
+    bulk_write::COMMANDS,
+    statistics::COMMANDS,
 ];

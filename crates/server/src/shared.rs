@@ -7,7 +7,7 @@ use std::{
 };
 
 use bson::{RawDocumentBuf, oid::ObjectId, rawdoc};
-use fieldveil_store::{Store, StoreError};
+use fieldveil_store::{Interrupt, Store, StoreError};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -125,6 +125,21 @@ impl Shared {
             for id in self.sessions.expire(now, self.options.session_timeout) {
                 self.cursors.kill_session(id);
             }
+            self.expire_documents().await;
+        }
+    }
+
+    /// Removes the documents whose time in a TTL index is over.
+    async fn expire_documents(&self) {
+        let store = self.store.clone();
+        let now_ms = bson::DateTime::now().timestamp_millis();
+        let removing =
+            tokio::task::spawn_blocking(move || store.expire(now_ms, &Interrupt::never()));
+        match removing.await {
+            Ok(Ok(0)) => {}
+            Ok(Ok(count)) => tracing::debug!(count, "removed documents that had expired"),
+            Ok(Err(error)) => tracing::warn!(%error, "cannot remove documents that have expired"),
+            Err(error) => tracing::error!(%error, "removing expired documents ended early"),
         }
     }
 }

@@ -1,20 +1,25 @@
 //! Collections and views.
 
 use bson::{RawDocument, RawDocumentBuf, raw::cstr, rawdoc};
+use fieldveil_store::Namespace;
 
 use crate::{
     arguments::Arguments,
     call::Call,
     commands::cursor::first_batch,
     cursors::{OpenCursor, Source},
+    dispatch::not_authorized,
     error::{CommandError, CommandResult},
     reply::count,
-    table::{Access, Command},
+    table::{Access, Command, Scope},
 };
 
 pub(crate) const COMMANDS: &[Command] = &[
     Command::new("create", Access::Index, create, "makes a collection or view").stable(),
     Command::new("drop", Access::Index, drop_collection, "drops a collection or view").stable(),
+    Command::new("collMod", Access::DatabaseAdmin, modify, "changes a collection or view").stable(),
+    Command::new("renameCollection", Access::Authenticated, rename, "renames a collection")
+        .scope(Scope::AdminOnly),
     Command::new("listCollections", Access::Inspect, list, "the collections of a database")
         .stable(),
 ];
@@ -22,6 +27,7 @@ pub(crate) const COMMANDS: &[Command] = &[
 /// Fields of `create` that are the command's and not the collection's.
 const COMMAND_FIELDS: &[&str] = &[
     "create",
+    "collMod",
     "comment",
     "writeConcern",
     "maxTimeMS",
@@ -37,6 +43,35 @@ fn create(call: &Call<'_>) -> CommandResult {
     let options = own_fields(&call.request.body);
     call.shared.store.create_collection(&namespace, &options)?;
     call.shared.clock.tick();
+    Ok(rawdoc! {})
+}
+
+fn modify(call: &Call<'_>) -> CommandResult {
+    let namespace = call.namespace()?;
+    let changes = own_fields(&call.request.body);
+    let reply = call.shared.store.modify_collection(&namespace, &changes)?;
+    call.shared.clock.tick();
+    Ok(reply)
+}
+
+fn rename(call: &Call<'_>) -> CommandResult {
+    let arguments = &call.arguments;
+    let from = arguments.required("renameCollection", arguments.string("renameCollection"))?;
+    let to = arguments.required("to", arguments.string("to"))?;
+    let drop_target = arguments.bool("dropTarget")?.unwrap_or(false);
+    arguments.ignore(&["stayTemp"]);
+    arguments.finish()?;
+    let (from, to) = (Namespace::parse(from)?, Namespace::parse(to)?);
+    for namespace in [&from, &to] {
+        if !call.may(Access::Index, namespace.database())
+            || !call.may(Access::Write, namespace.database())
+        {
+            return Err(not_authorized(call.request));
+        }
+    }
+    call.shared.store.rename_collection(&from, &to, drop_target)?;
+    call.shared.clock.tick();
+    call.shared.cursors.kill_namespace(|open| open == from.as_str() || open == to.as_str());
     Ok(rawdoc! {})
 }
 

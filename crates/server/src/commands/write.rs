@@ -62,7 +62,7 @@ fn delete(call: &Call<'_>) -> CommandResult {
 }
 
 /// The statements of a command, as many as one command may have.
-fn statements(call: &Call<'_>, name: &str) -> Result<Vec<RawDocumentBuf>, CommandError> {
+pub(crate) fn statements(call: &Call<'_>, name: &str) -> Result<Vec<RawDocumentBuf>, CommandError> {
     let statements = call.documents(name)?;
     let limit = usize::try_from(MAX_WRITE_BATCH).unwrap_or(usize::MAX);
     if statements.is_empty() || statements.len() > limit {
@@ -103,7 +103,8 @@ pub(crate) fn only_delete(call: &Call<'_>) -> Result<DeleteStatement, CommandErr
     }
 }
 
-fn options(call: &Call<'_>) -> Result<WriteOptions, CommandError> {
+/// What holds for all statements of a write command.
+pub(crate) fn options(call: &Call<'_>) -> Result<WriteOptions, CommandError> {
     let arguments = &call.arguments;
     if arguments.has("encryptionInformation") {
         return Err(CommandError::new(

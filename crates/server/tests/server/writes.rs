@@ -1,6 +1,6 @@
 //! Write commands and their errors.
 
-use bson::rawdoc;
+use bson::{RawDocumentBuf, rawdoc};
 
 use crate::client::start;
 
@@ -53,4 +53,59 @@ async fn a_fail_point_fails_a_command_as_often_as_it_says() {
     assert_eq!(reply.get_str("codeName").unwrap(), "ShutdownInProgress");
     assert!(reply.get_array("errorLabels").is_ok());
     client.ok(rawdoc! { "find": "c", "$db": "d" }).await;
+}
+
+#[tokio::test]
+async fn bulk_write_reports_each_operation_and_the_sums() {
+    let (_server, mut client) = start().await;
+    let reply = client
+        .ok(rawdoc! {
+            "bulkWrite": 1, "$db": "admin", "ordered": false,
+            "ops": [
+                { "insert": 0, "document": { "_id": 1 } },
+                { "insert": 0, "document": { "_id": 1 } },
+                { "update": 1, "filter": { "_id": 7 }, "updateMods": { "$set": { "a": 1 } }, "upsert": true },
+                { "delete": 0, "filter": {}, "multi": true },
+            ],
+            "nsInfo": [{ "ns": "d.a" }, { "ns": "d.b" }],
+        })
+        .await;
+    for (name, expected) in [
+        ("nErrors", 1),
+        ("nInserted", 1),
+        ("nMatched", 0),
+        ("nModified", 0),
+        ("nUpserted", 1),
+        ("nDeleted", 1),
+    ] {
+        assert_eq!(reply.get_i32(name).unwrap(), expected, "{name}");
+    }
+    let results = crate::client::batch(&reply);
+    assert_eq!(results.len(), 4);
+    assert_eq!(results[1].get_i32("code").unwrap(), 11000);
+    assert_eq!(results[2].get_document("upserted").unwrap().get_i32("_id").unwrap(), 7);
+}
+
+#[tokio::test]
+async fn bulk_write_refuses_what_it_does_not_know() {
+    let (_server, mut client) = start().await;
+    let run = |ops: RawDocumentBuf| {
+        rawdoc! { "bulkWrite": 1, "ops": [ops], "nsInfo": [{ "ns": "d.a" }], "$db": "admin" }
+    };
+    assert_eq!(client.code(run(rawdoc! { "insert": 3, "document": {} })).await, 2);
+    assert_eq!(client.code(run(rawdoc! { "replace": 0, "document": {} })).await, 9);
+    assert_eq!(client.code(run(rawdoc! { "delete": 0, "filter": {}, "x": 1 })).await, 40415);
+}
+
+#[tokio::test]
+async fn a_collection_is_renamed_and_measured() {
+    let (_server, mut client) = start().await;
+    client.ok(rawdoc! { "insert": "a", "documents": [{ "_id": 1 }], "$db": "d" }).await;
+    client.ok(rawdoc! { "renameCollection": "d.a", "to": "e.b", "$db": "admin" }).await;
+    let stats = client.ok(rawdoc! { "collStats": "b", "$db": "e" }).await;
+    assert_eq!(stats.get_i32("count").unwrap(), 1);
+    let stats = client.ok(rawdoc! { "dbStats": 1, "$db": "e" }).await;
+    assert_eq!(stats.get_i64("objects").unwrap(), 1);
+    let report = client.ok(rawdoc! { "validate": "b", "$db": "e" }).await;
+    assert!(report.get_bool("valid").unwrap());
 }

@@ -1,0 +1,201 @@
+//! Sizes, checks and what an administrator looks at.
+
+use bson::{RawArrayBuf, RawDocumentBuf, raw::cstr, rawdoc};
+use fieldveil_store::Namespace;
+
+use crate::{
+    call::Call,
+    codes,
+    error::{CommandError, CommandResult},
+    reply::{append_named, count},
+    table::{Access, Command, Scope},
+};
+
+pub(crate) const COMMANDS: &[Command] = &[
+    Command::new("collStats", Access::Inspect, coll_stats, "the size of a collection")
+        .alias(&["collstats"]),
+    Command::new("dbStats", Access::Inspect, db_stats, "the size of a database")
+        .alias(&["dbstats"]),
+    Command::new("validate", Access::DatabaseAdmin, validate, "checks a collection"),
+    Command::new("currentOp", Access::Monitor, current_op, "running commands; always none")
+        .inline()
+        .scope(Scope::AdminOnly),
+    Command::new("fsync", Access::ServerAdmin, fsync, "nothing: every write is on disk already")
+        .inline()
+        .scope(Scope::AdminOnly),
+    Command::new("profile", Access::DatabaseAdmin, profile, "the profiler, which is off").inline(),
+    Command::new("replSetGetStatus", Access::Monitor, replica_set_status, "the replica set")
+        .inline()
+        .scope(Scope::AdminOnly),
+    Command::new("replSetGetConfig", Access::Monitor, replica_set_config, "the replica set")
+        .inline()
+        .scope(Scope::AdminOnly),
+];
+
+fn coll_stats(call: &Call<'_>) -> CommandResult {
+    let namespace = call.namespace()?;
+    let scale = scale(call)?;
+    call.arguments.finish()?;
+    let stats = call.shared.store.collection_stats(&namespace)?;
+    let average = stats.data_bytes.checked_div(stats.documents);
+    let index_bytes = stats.indexes.iter().map(|(_, bytes)| bytes).sum::<u64>();
+    let mut sizes = RawDocumentBuf::new();
+    for (name, bytes) in &stats.indexes {
+        append_named(&mut sizes, name, count(bytes / scale).as_raw_bson_ref());
+    }
+    let mut reply = rawdoc! { "ns": namespace.as_str() };
+    reply.append(cstr!("size"), count(stats.data_bytes / scale));
+    reply.append(cstr!("count"), count(stats.documents));
+    if let Some(average) = average {
+        reply.append(cstr!("avgObjSize"), count(average));
+    }
+    reply.append(cstr!("numOrphanDocs"), 0);
+    reply.append(cstr!("storageSize"), count(stats.storage_bytes / scale));
+    reply.append(cstr!("freeStorageSize"), 0);
+    reply.append(cstr!("nindexes"), count(u64::try_from(stats.indexes.len()).unwrap_or(0)));
+    reply.append(cstr!("totalIndexSize"), count(index_bytes / scale));
+    reply.append(cstr!("totalSize"), count((index_bytes + stats.storage_bytes) / scale));
+    reply.append(cstr!("indexSizes"), sizes);
+    reply.append(cstr!("capped"), stats.capped.is_some());
+    if let Some((bytes, documents)) = stats.capped {
+        reply.append(cstr!("maxSize"), count(bytes / scale));
+        reply.append(cstr!("max"), count(documents.unwrap_or(0)));
+    }
+    reply.append(cstr!("scaleFactor"), count(scale));
+    Ok(reply)
+}
+
+fn db_stats(call: &Call<'_>) -> CommandResult {
+    call.arguments.present(&call.request.name);
+    let scale = scale(call)?;
+    call.arguments.ignore(&["freeStorage"]);
+    call.arguments.finish()?;
+    let stats = call.shared.store.database_stats(&call.request.database)?;
+    let as_double = |value: u64| value as f64;
+    let average = stats.data_bytes.checked_div(stats.documents).unwrap_or(0);
+    Ok(rawdoc! {
+        "db": call.request.database.as_str(),
+        "collections": i64::try_from(stats.collections).unwrap_or(i64::MAX),
+        "views": i64::try_from(stats.views).unwrap_or(i64::MAX),
+        "objects": i64::try_from(stats.documents).unwrap_or(i64::MAX),
+        "avgObjSize": as_double(average),
+        "dataSize": as_double(stats.data_bytes / scale),
+        "storageSize": as_double(stats.storage_bytes / scale),
+        "indexes": i64::try_from(stats.indexes).unwrap_or(i64::MAX),
+        "indexSize": as_double(stats.index_bytes / scale),
+        "totalSize": as_double((stats.storage_bytes + stats.index_bytes) / scale),
+        "scaleFactor": i64::try_from(scale).unwrap_or(i64::MAX),
+    })
+}
+
+fn scale(call: &Call<'_>) -> Result<u64, CommandError> {
+    match call.arguments.integer("scale")? {
+        None => Ok(1),
+        Some(scale) if scale >= 1 => Ok(u64::try_from(scale).unwrap_or(1)),
+        Some(scale) => Err(CommandError::new(
+            51024,
+            format!("BSON field 'scale' value must be >= 1, actual value '{scale}'"),
+        )),
+    }
+}
+
+fn validate(call: &Call<'_>) -> CommandResult {
+    let namespace: Namespace = call.namespace()?;
+    call.arguments.ignore(&[
+        "background",
+        "full",
+        "scandata",
+        "repair",
+        "checkBSONConformance",
+        "enforceFastCount",
+        "metadata",
+    ]);
+    call.arguments.finish()?;
+    let report = call.shared.store.check_collection(&namespace, &call.interrupt())?;
+    let mut keys = RawDocumentBuf::new();
+    let mut details = RawDocumentBuf::new();
+    for (name, entries) in &report.indexes {
+        append_named(&mut keys, name, count(*entries).as_raw_bson_ref());
+        append_named(&mut details, name, &*rawdoc! { "valid": report.is_sound() });
+    }
+    let faults: RawArrayBuf = report.faults.iter().map(String::as_str).collect();
+    Ok(rawdoc! {
+        "ns": namespace.as_str(),
+        "nInvalidDocuments": 0,
+        "nNonCompliantDocuments": count(report.noncompliant),
+        "nrecords": count(report.documents),
+        "nIndexes": count(u64::try_from(report.indexes.len()).unwrap_or(0)),
+        "keysPerIndex": keys,
+        "indexDetails": details,
+        "valid": report.is_sound(),
+        "repaired": false,
+        "warnings": [],
+        "errors": faults,
+        "extraIndexEntries": [],
+        "missingIndexEntries": [],
+        "corruptRecords": [],
+    })
+}
+
+fn current_op(_: &Call<'_>) -> CommandResult {
+    Ok(rawdoc! { "inprog": [] })
+}
+
+fn fsync(call: &Call<'_>) -> CommandResult {
+    if call.arguments.bool("lock")?.unwrap_or(false) {
+        return Err(CommandError::new(
+            codes::COMMAND_NOT_SUPPORTED,
+            "fsync with lock: true is not supported",
+        ));
+    }
+    Ok(rawdoc! { "numFiles": 1 })
+}
+
+fn profile(call: &Call<'_>) -> CommandResult {
+    match call.arguments.integer("profile")? {
+        Some(-1 | 0) => Ok(rawdoc! { "was": 0, "slowms": 100, "sampleRate": 1.0 }),
+        _ => Err(CommandError::new(
+            codes::COMMAND_NOT_SUPPORTED,
+            "the profiler is not supported; run the server with RUST_LOG=debug instead",
+        )),
+    }
+}
+
+fn replica_set_status(call: &Call<'_>) -> CommandResult {
+    let set = replica_set(call)?;
+    let optime = rawdoc! { "ts": call.shared.clock.last_write(), "t": 1i64 };
+    let uptime = i32::try_from(call.shared.started.elapsed().as_secs()).unwrap_or(i32::MAX);
+    Ok(rawdoc! {
+        "set": set,
+        "date": bson::DateTime::now(),
+        "myState": 1,
+        "term": 1i64,
+        "heartbeatIntervalMillis": 2000i64,
+        "majorityVoteCount": 1,
+        "writeMajorityCount": 1,
+        "votingMembersCount": 1,
+        "members": [{
+            "_id": 0, "name": call.shared.advertised(), "health": 1.0, "state": 1,
+            "stateStr": "PRIMARY", "uptime": uptime, "optime": optime, "self": true,
+        }],
+    })
+}
+
+fn replica_set_config(call: &Call<'_>) -> CommandResult {
+    let set = replica_set(call)?;
+    Ok(rawdoc! { "config": {
+        "_id": set, "version": 1, "term": 1i64, "protocolVersion": 1i64,
+        "members": [{
+            "_id": 0, "host": call.shared.advertised(), "arbiterOnly": false, "hidden": false,
+            "priority": 1.0, "votes": 1, "tags": {},
+        }],
+        "settings": {},
+    } })
+}
+
+fn replica_set<'a>(call: &'a Call<'_>) -> Result<&'a str, CommandError> {
+    let set = call.shared.options.replica_set.as_deref();
+    set.ok_or_else(|| {
+        CommandError::new(codes::NO_REPLICATION_ENABLED, "not running with --replSet")
+    })
+}
