@@ -26,6 +26,10 @@ pub struct FindOptions {
     pub limit: u64,
     /// An index by name or key, or `{$natural: 1}`.
     pub hint: Option<RawBson>,
+    /// Where to begin in the hinted index, with its value.
+    pub min: Option<RawDocumentBuf>,
+    /// Where to end in the hinted index, without its value.
+    pub max: Option<RawDocumentBuf>,
     /// The command's `let`.
     pub let_variables: Option<RawDocumentBuf>,
     /// Only the simple collation is supported.

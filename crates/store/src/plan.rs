@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use bson::raw::RawDocument;
 use fieldveil_query::filter::Filter;
 use fieldveil_query::sort::Sort;
 
@@ -61,6 +62,9 @@ pub(crate) struct Wish<'a> {
     pub(crate) filter: &'a Filter,
     pub(crate) sort: Option<&'a Sort>,
     pub(crate) hint: Option<&'a bson::RawBson>,
+    /// `min` and `max`: where to begin and end in the hinted index.
+    pub(crate) min: Option<&'a RawDocument>,
+    pub(crate) max: Option<&'a RawDocument>,
     /// Whether strings are compared otherwise than by bytes, which indexes do.
     pub(crate) has_collation: bool,
 }

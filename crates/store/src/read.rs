@@ -30,6 +30,8 @@ pub(crate) struct Read {
     /// `usize::MAX` for all.
     pub(crate) limit: usize,
     hint: Option<bson::RawBson>,
+    min: Option<RawDocumentBuf>,
+    max: Option<RawDocumentBuf>,
     show_record_id: bool,
     budget_bytes: usize,
     pub(crate) interrupt: SharedInterrupt,
@@ -63,6 +65,8 @@ impl Read {
                 limit => usize::try_from(limit).unwrap_or(usize::MAX),
             },
             hint: options.hint,
+            min: options.min.filter(|min| !min.is_empty()),
+            max: options.max.filter(|max| !max.is_empty()),
             show_record_id: options.show_record_id,
             budget_bytes: store.options().operation_memory_bytes,
             interrupt: SharedInterrupt::new(options.interrupt),
@@ -80,6 +84,8 @@ impl Read {
                 filter: self.selector.filter(),
                 sort: self.sort.as_ref(),
                 hint: self.hint.as_ref(),
+                min: self.min.as_deref(),
+                max: self.max.as_deref(),
                 has_collation: self.context.collation.is_some(),
             },
         )

@@ -119,3 +119,23 @@ fn count_and_distinct_agree_with_find() {
     let values = store.distinct(&things(), "a", options).unwrap();
     assert_eq!(rawdoc! {"v": values}, rawdoc! {"v": [0, 1, 2]});
 }
+
+#[test]
+fn min_and_max_bound_the_hinted_index() {
+    let store = store();
+    let options = FindOptions {
+        min: Some(rawdoc! {"a": 3, "b": 50}),
+        max: Some(rawdoc! {"a": 4, "b": 90}),
+        hint: Some(bson::RawBson::String("a_b".into())),
+        ..FindOptions::default()
+    };
+    let found: Vec<i32> = store
+        .find(&things(), options)
+        .unwrap()
+        .map(|document| document.unwrap().get_i32("_id").unwrap())
+        .collect();
+    // `b` descends: from 3/43 down, then 4/94.
+    assert_eq!(found, [43, 33, 23, 13, 3, 94]);
+    let unhinted = FindOptions { min: Some(rawdoc! {"a": 1}), ..FindOptions::default() };
+    assert_eq!(store.find(&things(), unhinted).unwrap_err().code(), 51173);
+}

@@ -53,6 +53,8 @@ pub(crate) fn parse(call: &Call<'_>) -> Result<Find, CommandError> {
         skip: arguments.unsigned("skip")?.unwrap_or(0),
         limit: limit.unsigned_abs(),
         hint: arguments.value("hint").map(RawBson::from),
+        min: owned(arguments.document("min")?),
+        max: owned(arguments.document("max")?),
         let_variables: owned(arguments.document("let")?),
         collation: owned(arguments.document("collation")?),
         show_record_id: arguments.bool("showRecordId")?.unwrap_or(false),
@@ -70,11 +72,6 @@ fn refuse_unsupported(call: &Call<'_>) -> Result<(), CommandError> {
     let arguments = &call.arguments;
     for name in ["returnKey", "tailable", "awaitData"] {
         if arguments.bool(name)?.unwrap_or(false) {
-            return Err(unsupported(name));
-        }
-    }
-    for name in ["min", "max"] {
-        if arguments.document(name)?.is_some_and(|bound| !bound.is_empty()) {
             return Err(unsupported(name));
         }
     }

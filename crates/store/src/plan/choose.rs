@@ -7,7 +7,7 @@
 use std::ops::Bound;
 use std::sync::Arc;
 
-use bson::raw::{RawBson, RawBsonRef};
+use bson::raw::{RawBson, RawBsonRef, RawDocument};
 use fieldveil_query::filter::{ElemMatch, Filter, Predicate};
 use fieldveil_query::sort::{Sort, SortOrder};
 use fieldveil_query::value::compare_documents;
@@ -16,6 +16,7 @@ use super::implies::implies;
 use super::spans::{self, SpanSet, successor};
 use super::{Access, IndexScan, Plan, Wish};
 use crate::catalog::{Data, Index};
+use crate::code::Code;
 use crate::error::{Result, StoreError};
 use crate::index_key;
 use crate::tables::KeyRange;
@@ -27,6 +28,10 @@ pub(super) fn choose(data: &Data, wish: Wish<'_>) -> Result<Plan> {
     let natural = wish.sort.and_then(Sort::natural);
     match wish.hint {
         Some(hint) => hinted(data, wish, hint),
+        None if wish.min.is_some() || wish.max.is_some() => Err(StoreError::new(
+            Code::location(51173, "Location51173"),
+            "When using min()/max() a hint of which index to use must be provided",
+        )),
         None if natural.is_some() => {
             Ok(Plan { is_sorted: true, ..collection_scan(natural == Some(-1)) })
         }
@@ -77,13 +82,51 @@ fn hinted(data: &Data, wish: Wish<'_>, hint: &RawBson) -> Result<Plan> {
     };
     if !covers(index) {
         return Err(StoreError::new(
-            crate::code::Code::NO_QUERY_EXECUTION_PLANS,
+            Code::NO_QUERY_EXECUTION_PLANS,
             "error processing query: planner returned error :: caused by :: No query solutions: \
              the hinted partial index does not cover the filter",
         ));
     }
+    if wish.min.is_some() || wish.max.is_some() {
+        return between(index, wish);
+    }
     let candidate = Candidate::new(index, &conjuncts(wish.filter), wish)?;
     Ok(candidate.into_plan())
+}
+
+/// From `min` on, up to but without `max`, in the order of the index.
+fn between(index: &Arc<Index>, wish: Wish<'_>) -> Result<Plan> {
+    let mut candidate = Candidate::new(index, &[], wish)?;
+    let key = |bound: &RawDocument| -> Result<Vec<u8>> {
+        let mut key = Vec::new();
+        let mut given = bound.iter();
+        for field in &index.spec.fields {
+            let value = match given.next().transpose()? {
+                Some((name, value)) if name.as_str() == field.path => value,
+                _ => return Err(unfit_bound()),
+            };
+            let start = key.len();
+            index_key::encode(value, &mut key)?;
+            if field.descending {
+                index_key::invert(key.get_mut(start..).unwrap_or_default());
+            }
+        }
+        if given.next().is_some() { Err(unfit_bound()) } else { Ok(key) }
+    };
+    let lower = wish.min.map(key).transpose()?;
+    let upper = wish.max.map(key).transpose()?;
+    candidate.scan.ranges = vec![KeyRange {
+        lower: lower.map_or(Bound::Unbounded, Bound::Included),
+        upper: upper.map_or(Bound::Unbounded, Bound::Excluded),
+    }];
+    Ok(candidate.into_plan())
+}
+
+fn unfit_bound() -> StoreError {
+    StoreError::new(
+        Code::location(51174, "Location51174"),
+        "The index chosen is not compatible with min/max: its fields have to be given in order",
+    )
 }
 
 /// The parts of a filter that all have to hold.

@@ -48,6 +48,8 @@ impl Target {
                 filter: self.selector.filter(),
                 sort: self.sort.as_ref(),
                 hint: self.hint.as_ref(),
+                min: None,
+                max: None,
                 has_collation: self.context.collation.is_some(),
             },
         )
