@@ -260,10 +260,7 @@ impl KeyBroker {
                     let cached =
                         cached.filter(|key| key.document().material() == document.material());
                     found.push(match cached {
-                        Some(key) => {
-                            let key = VaultKey::new(document, Arc::clone(key.key()));
-                            Found::Key(Arc::new(key))
-                        }
+                        Some(key) => Found::Key(Arc::new(key.with_document(document))),
                         None => {
                             wrapped.push(document);
                             Found::Wrapped(wrapped.len() - 1)

@@ -8,6 +8,7 @@ use fieldveil_kms::{KmsEnv, KmsProviders, Rs256Signer, TokenCache};
 use crate::cache::{CollectionCache, KeyCache};
 use crate::env::Env;
 use crate::error::CoreError;
+use crate::hooked::Hooks;
 use crate::operation;
 use crate::options::{DataKeyOptions, ExplicitOptions};
 use crate::schema::SchemaMap;
@@ -43,6 +44,7 @@ struct Settings {
     asks_other_databases: bool,
     retries_kms: bool,
     signer: Option<Arc<dyn Rs256Signer + Send + Sync>>,
+    hooks: Option<Arc<Hooks>>,
 }
 
 impl Crypt {
@@ -175,6 +177,16 @@ impl Crypt {
 
     pub(crate) fn asks_other_databases(&self) -> bool {
         self.shared.settings.asks_other_databases
+    }
+
+    /// The application's own primitives, if it brought them along.
+    pub(crate) fn hooks(&self) -> Option<&Hooks> {
+        self.shared.settings.hooks.as_deref()
+    }
+
+    /// The same, to be kept.
+    pub(crate) fn shared_hooks(&self) -> Option<Arc<Hooks>> {
+        self.shared.settings.hooks.clone()
     }
 
     /// What the jobs of key services may use.

@@ -6,6 +6,7 @@ use fieldveil_kms::{ConfigError, KmsError};
 use crate::broker::KeyVaultError;
 use crate::ciphertext::{CiphertextError, ValueTypeError};
 use crate::command::CommandError;
+use crate::hooked::HookError;
 use crate::marking::{ContentionError, MarkingError};
 use crate::operation::{AnalysisError, MessageError, RewrapError};
 use crate::options::OptionsError;
@@ -67,6 +68,9 @@ pub enum CoreError {
     /// A cipher refused its input.
     #[error(transparent)]
     Crypto(#[from] CryptoError),
+    /// A primitive of the application failed.
+    #[error(transparent)]
+    Hook(#[from] HookError),
     /// The source of randomness failed.
     #[error(transparent)]
     Random(#[from] RandomError),
@@ -108,6 +112,7 @@ impl CoreError {
             | Self::ValueType(_)
             | Self::Qe(_)
             | Self::Crypto(_)
+            | Self::Hook(_)
             | Self::Random(_) => Origin::Crypto,
         }
     }

@@ -8,6 +8,7 @@ mod data_key;
 mod decrypt;
 mod encrypt;
 mod encrypt_value;
+mod jobs;
 mod keys;
 mod rewrap;
 

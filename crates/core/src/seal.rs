@@ -9,6 +9,7 @@ use fieldveil_crypto::batch::{self, Algorithm, EncryptJob, ciphertext_len};
 use crate::broker::{KeyRequests, KeyVaultError};
 use crate::ciphertext::{HEADER_LEN, check_value_type, header};
 use crate::error::CoreError;
+use crate::hooked;
 use crate::marking::{CsfleAlgorithm, KeySelector, Marking, is_marking};
 use crate::qe;
 use crate::raw::{self, Element, Sites, kind, subtype};
@@ -90,8 +91,7 @@ impl<'a> Marked<'a> {
             }
             Ok::<_, CoreError>(kind::BINARY)
         })?;
-        batch::encrypt(&jobs, out)?;
-        Ok(())
+        encrypt(&jobs, keys.first().map(Arc::as_ref), out)
     }
 
     fn count_random(&self) -> usize {
@@ -113,8 +113,19 @@ pub(crate) fn seal_single(
 ) -> Result<(), CoreError> {
     let mut ivs = Ivs::draw(usize::from(algorithm == CsfleAlgorithm::Random), random)?;
     let job = place(algorithm, ivs.algorithm(algorithm)?, key, value, out)?;
-    batch::encrypt(&[job], out)?;
-    Ok(())
+    encrypt(&[job], Some(key), out)
+}
+
+/// Encrypts all values; `any_key` knows whether the application does so itself.
+fn encrypt(
+    jobs: &[EncryptJob<'_>],
+    any_key: Option<&VaultKey>,
+    out: &mut [u8],
+) -> Result<(), CoreError> {
+    match any_key.and_then(VaultKey::hooks) {
+        Some(hooks) => hooked::encrypt_batch(hooks, jobs, out),
+        None => Ok(batch::encrypt(jobs, out)?),
+    }
 }
 
 /// Appends length, subtype and header of a ciphertext and the space for the rest.

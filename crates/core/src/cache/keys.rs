@@ -132,7 +132,7 @@ mod tests {
         let id = KeyId::from_bytes([id; 16]);
         let document = KeyDocument::new(id, names, vec![], MasterKey::local(), 0);
         let key = DataKey::try_from(&[0; 96][..]).unwrap();
-        Arc::new(VaultKey::new(document, Arc::new(key)))
+        Arc::new(VaultKey::new(document, Arc::new(key), None))
     }
 
     fn id(byte: u8) -> KeySelector<'static> {

@@ -9,6 +9,7 @@ use fieldveil_kms::{KmsProviders, Rs256Signer};
 use super::{Crypt, Settings, Shared};
 use crate::cache::{CollectionCache, KeyCache};
 use crate::error::CoreError;
+use crate::hooked::{CryptoHooks, Hooks};
 use crate::options::OptionsError;
 use crate::schema::SchemaMap;
 
@@ -50,6 +51,7 @@ pub struct CryptBuilder {
     asks_for_credentials: bool,
     retries_kms: bool,
     signer: Option<Arc<dyn Rs256Signer + Send + Sync>>,
+    hooks: Option<Arc<Hooks>>,
 }
 
 impl Default for CryptBuilder {
@@ -66,6 +68,7 @@ impl Default for CryptBuilder {
             asks_for_credentials: true,
             retries_kms: true,
             signer: None,
+            hooks: None,
         }
     }
 }
@@ -156,6 +159,13 @@ impl CryptBuilder {
         self
     }
 
+    /// Encrypts, decrypts and derives with primitives of the application instead of the built-in ones,
+    /// also when wrapping under local keys. Slower, for every value is handed over on its own.
+    pub fn crypto_hooks(&mut self, hooks: Arc<dyn CryptoHooks + Send + Sync>) -> &mut Self {
+        self.hooks = Some(hooks);
+        self
+    }
+
     /// Makes the instance.
     ///
     /// # Errors
@@ -178,6 +188,7 @@ impl CryptBuilder {
             asks_other_databases: self.asks_other_databases,
             retries_kms: self.retries_kms,
             signer: self.signer,
+            hooks: self.hooks,
         };
         let shared = Shared {
             settings,

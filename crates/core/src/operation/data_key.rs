@@ -1,7 +1,7 @@
 //! Creation of data keys.
 
 use fieldveil_crypto::{RandomError, Secret};
-use fieldveil_kms::{JobOutput, KmsError, KmsJobs, KmsProviders, MasterKey};
+use fieldveil_kms::{JobOutput, KmsError, KmsProviders, MasterKey};
 
 use super::keys::{Exchange, Exchanged};
 use crate::broker::KeyVaultError;
@@ -65,8 +65,8 @@ impl CreateDataKey {
         env: &mut Env<'_>,
     ) -> Result<Step, CoreError> {
         let Self { master_key, alt_names, material } = *self;
-        let mut jobs = KmsJobs::new();
-        jobs.wrap(master_key, material);
+        let mut jobs = super::jobs::WrapJobs::new();
+        jobs.wrap(crypt, master_key, material);
         let then = Exchanged::DataKey(Wrapping { alt_names });
         Exchange { crypt: crypt.clone(), providers, jobs, then }.advance(env)
     }

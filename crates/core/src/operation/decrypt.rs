@@ -192,7 +192,7 @@ fn open(
         let Value::Sealed { cipher, kind, key: Place::First(key), source, aad, end } = value else {
             return Err(KeyVaultError::Missing.into());
         };
-        let key = keys.get(*key).ok_or(KeyVaultError::Missing)?.key();
+        let key = keys.get(*key).ok_or(KeyVaultError::Missing)?;
         let bytes = match source {
             Source::Document => document,
             Source::Layers => layers,
@@ -201,15 +201,12 @@ fn open(
         let associated_data = bytes.get(aad.clone()).ok_or(malformed)?;
         let sealed = bytes.get(aad.end..*end).ok_or(malformed)?;
         let start = plaintexts.len();
-        match cipher {
-            Cipher::Csfle => {
-                jobs.push(DecryptJob::new(key, associated_data, sealed));
-                job_values.push((index, *kind));
-                continue;
-            }
-            Cipher::Qe => key.decrypt_qe(associated_data, sealed, &mut plaintexts)?,
-            Cipher::QeV1 => key.decrypt_qe_v1(associated_data, sealed, &mut plaintexts)?,
+        if *cipher == Cipher::Csfle && key.hooks().is_none() {
+            jobs.push(DecryptJob::new(key.key(), associated_data, sealed));
+            job_values.push((index, *kind));
+            continue;
         }
+        key.decrypt(*cipher, associated_data, sealed, &mut plaintexts)?;
         if let Some(range) = ranges.get_mut(index) {
             *range = (*kind, start..plaintexts.len());
         }

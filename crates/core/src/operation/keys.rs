@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use bson::{RawDocument, RawDocumentBuf};
 use fieldveil_crypto::DataKey;
-use fieldveil_kms::{JobOutput, KmsError, KmsJobs, KmsProviders, KmsRequest};
+use fieldveil_kms::{JobOutput, KmsError, KmsProviders, KmsRequest};
 
 use super::Waiting;
 use super::data_key::Wrapping;
+use super::jobs::WrapJobs;
 use super::rewrap::{Rewrapped, Verify};
 use crate::broker::{KeyBroker, KeyRequests};
 use crate::crypt::Crypt;
@@ -84,9 +85,9 @@ impl KeyHunt {
         env: &mut Env<'_>,
     ) -> Result<Step, CoreError> {
         self.broker.finish_feeding(self.crypt.key_cache(), env.now)?;
-        let mut jobs = KmsJobs::new();
+        let mut jobs = WrapJobs::new();
         for key in self.broker.wrapped() {
-            jobs.unwrap(key.master_key().clone(), key.material().to_vec());
+            jobs.unwrap(&self.crypt, key.master_key().clone(), key.material().to_vec());
         }
         let (crypt, providers) = (self.crypt.clone(), self.providers.clone());
         Exchange { crypt, providers, jobs, then: Exchanged::Keys(self) }.advance(env)
@@ -103,8 +104,9 @@ impl KeyHunt {
             let JobOutput::Unwrapped(material) = output else {
                 return Err(KmsError::Unfinished.into());
             };
-            let key = VaultKey::new(document.clone(), Arc::new(DataKey::new(material)));
-            let key = Arc::new(key);
+            let key = Arc::new(DataKey::new(material));
+            let hooks = self.crypt.shared_hooks();
+            let key = Arc::new(VaultKey::new(document.clone(), key, hooks));
             self.crypt.key_cache().insert(Arc::clone(&key), env.now);
             unwrapped.push(key);
         }
@@ -120,7 +122,7 @@ impl KeyHunt {
 pub(crate) struct Exchange {
     pub(crate) crypt: Crypt,
     pub(crate) providers: KmsProviders,
-    pub(crate) jobs: KmsJobs,
+    pub(crate) jobs: WrapJobs,
     pub(crate) then: Exchanged,
 }
 
@@ -143,7 +145,7 @@ impl Exchange {
 
     /// Takes the replies of a round, if there was one, and goes on.
     pub(crate) fn advance(mut self, env: &mut Env<'_>) -> Result<Step, CoreError> {
-        if self.jobs.advance(&mut self.crypt.kms_env(&self.providers, env))? {
+        if self.jobs.advance(&self.crypt, &self.providers, env)? {
             return Ok(Step::Kms(NeedKms::new(Box::new(self))));
         }
         let outputs = self.jobs.finish()?;

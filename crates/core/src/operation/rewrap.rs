@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use bson::{RawDocument, RawDocumentBuf};
 use fieldveil_crypto::Secret;
-use fieldveil_kms::{JobOutput, KmsError, KmsJobs, KmsProviders, MasterKey};
+use fieldveil_kms::{JobOutput, KmsError, KmsProviders, MasterKey};
 use subtle::ConstantTimeEq;
 
 use super::Waiting;
+use super::jobs::WrapJobs;
 use super::keys::{Exchange, Exchanged, KeyHunt};
 use crate::crypt::Crypt;
 use crate::env::Env;
@@ -67,11 +68,11 @@ impl Rewrap {
         if keys.is_empty() {
             return Ok(Step::Ready(Ready::nothing(write_result(&[], &[])?)));
         }
-        let mut jobs = KmsJobs::new();
+        let mut jobs = WrapJobs::new();
         for key in &keys {
             let own = key.document().master_key();
             let material = Secret::copy_from(key.key().material().expose());
-            jobs.wrap(self.master_key.as_ref().unwrap_or(own).clone(), material);
+            jobs.wrap(crypt, self.master_key.as_ref().unwrap_or(own).clone(), material);
         }
         let then = Exchanged::Rewrapped(Rewrapped { keys });
         Exchange { crypt: crypt.clone(), providers, jobs, then }.advance(env)
@@ -88,12 +89,12 @@ impl Rewrapped {
         env: &mut Env<'_>,
     ) -> Result<Step, CoreError> {
         let mut wrapped = Vec::with_capacity(outputs.len());
-        let mut jobs = KmsJobs::new();
+        let mut jobs = WrapJobs::new();
         for output in outputs {
             let JobOutput::Wrapped { key_material, master_key } = output else {
                 return Err(KmsError::Unfinished.into());
             };
-            jobs.unwrap((*master_key).clone(), key_material.clone());
+            jobs.unwrap(&crypt, (*master_key).clone(), key_material.clone());
             wrapped.push(Wrapped { key_material, master_key });
         }
         let then = Exchanged::Verify(Verify { keys: self.keys, wrapped });

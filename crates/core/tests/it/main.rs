@@ -6,6 +6,7 @@ mod auto_decrypt;
 mod auto_encrypt;
 mod data_keys;
 mod explicit;
+mod hooks;
 mod outside;
 mod properties;
 mod rewrap;
