@@ -21,6 +21,8 @@ use crate::cipher::{Aes256, BLOCK};
 use crate::data_key::CsfleKeys;
 use crate::{CryptoError, DataKey};
 
+mod large;
+
 /// Bytes of an initialization vector.
 pub const IV_LEN: usize = 16;
 /// Bytes of an authentication tag.
@@ -47,7 +49,7 @@ impl DataKey {
         plaintext: &[u8],
         out: &mut Vec<u8>,
     ) -> Result<(), CryptoError> {
-        append_sealed(out, plaintext, |ciphertext| seal(self.csfle(), iv, aad, ciphertext))
+        append_sealed(out, plaintext, |place| seal(self.csfle(), iv, aad, plaintext, place))
     }
 
     /// Encrypts with the deterministic algorithm and appends the ciphertext to `out`.
@@ -63,9 +65,9 @@ impl DataKey {
         plaintext: &[u8],
         out: &mut Vec<u8>,
     ) -> Result<(), CryptoError> {
-        append_sealed(out, plaintext, |ciphertext| {
+        append_sealed(out, plaintext, |place| {
             let iv = deterministic_iv(self.csfle(), aad, plaintext);
-            seal(self.csfle(), &iv, aad, ciphertext);
+            seal(self.csfle(), &iv, aad, plaintext, place);
         })
     }
 
@@ -83,6 +85,9 @@ impl DataKey {
         out: &mut Vec<u8>,
     ) -> Result<(), CryptoError> {
         let keys = self.csfle();
+        if ciphertext.len() >= large::LARGE {
+            return large::append_opened(keys, aad, ciphertext, out);
+        }
         append_opened(out, ciphertext, &keys.cipher, |body| {
             prefix(keys.mac.0.mac([aad, body, &length_field(aad.len())]))
         })
@@ -111,7 +116,7 @@ impl<'a> Parts<'a> {
     }
 }
 
-/// Appends the place of a ciphertext to `out`, with the padded plaintext in it, and seals it.
+/// Appends the place of a ciphertext to `out` and lets `seal` fill it.
 pub(crate) fn append_sealed(
     out: &mut Vec<u8>,
     plaintext: &[u8],
@@ -122,9 +127,7 @@ pub(crate) fn append_sealed(
     }
     let start = out.len();
     out.resize(start + ciphertext_len(plaintext.len()), 0);
-    let (_, ciphertext) = out.split_at_mut(start);
-    place_padded(plaintext, ciphertext);
-    seal(ciphertext);
+    seal(out.split_at_mut(start).1);
     Ok(())
 }
 
@@ -146,38 +149,46 @@ pub(crate) fn append_opened(
     out.extend_from_slice(encrypted);
     let (_, plain) = out.split_at_mut(start);
     cipher.cbc_decrypt(iv, plain.as_chunks_mut().0);
-    let length = plaintext_len(plain);
+    strip_padding(out, start)
+}
+
+/// Removes the padding of the plaintext from `start` on; all of it if the padding is malformed.
+fn strip_padding(out: &mut Vec<u8>, start: usize) -> Result<(), CryptoError> {
+    let length = plaintext_len(out.split_at(start).1);
     out.truncate(start + length.unwrap_or(0));
     length.map(|_| ())
 }
 
-/// Writes the padded plaintext to where [`seal`] expects it.
-pub(crate) fn place_padded(plaintext: &[u8], ciphertext: &mut [u8]) {
-    let (_, place) = ciphertext.split_at_mut(IV_LEN);
-    let (value, rest) = place.split_at_mut(plaintext.len());
-    value.copy_from_slice(plaintext);
-    let padding = padding_len(plaintext.len());
-    rest.split_at_mut(padding).0.fill(padding as u8);
-}
-
-/// Encrypts in place: `ciphertext` holds the padded plaintext between the places of the
-/// initialization vector and the tag.
-pub(crate) fn seal(keys: &CsfleKeys, iv: &[u8; IV_LEN], aad: &[u8], ciphertext: &mut [u8]) {
-    seal_in_place(ciphertext, iv, &keys.cipher, |body| {
+/// Encrypts `plaintext` into `ciphertext`, which is of the right length.
+pub(crate) fn seal(
+    keys: &CsfleKeys,
+    iv: &[u8; IV_LEN],
+    aad: &[u8],
+    plaintext: &[u8],
+    ciphertext: &mut [u8],
+) {
+    if plaintext.len() >= large::LARGE {
+        return large::seal(keys, iv, aad, plaintext, ciphertext);
+    }
+    seal_with(&keys.cipher, iv, plaintext, ciphertext, |body| {
         prefix(keys.mac.0.mac([aad, body, &length_field(aad.len())]))
     });
 }
 
 /// The same for any MAC over what stands before the tag.
-pub(crate) fn seal_in_place(
-    ciphertext: &mut [u8],
-    iv: &[u8; IV_LEN],
+pub(crate) fn seal_with(
     cipher: &Aes256,
+    iv: &[u8; IV_LEN],
+    plaintext: &[u8],
+    ciphertext: &mut [u8],
     tag_of: impl FnOnce(&[u8]) -> [u8; TAG_LEN],
 ) {
     let Some((body, tag)) = ciphertext.split_last_chunk_mut() else { return };
     let Some((iv_place, encrypted)) = body.split_first_chunk_mut() else { return };
     *iv_place = *iv;
+    let (value, padding) = encrypted.split_at_mut(plaintext.len());
+    value.copy_from_slice(plaintext);
+    padding.fill(padding_len(plaintext.len()) as u8);
     cipher.cbc_encrypt(iv, encrypted.as_chunks_mut().0);
     *tag = tag_of(body);
 }
@@ -227,9 +238,7 @@ pub(crate) fn plaintext_len(padded: &[u8]) -> Result<usize, CryptoError> {
 /// The first `N` bytes of a digest.
 fn prefix<const N: usize>(digest: [u8; 64]) -> [u8; N] {
     let mut bytes = [0; N];
-    for (to, from) in bytes.iter_mut().zip(digest) {
-        *to = from;
-    }
+    bytes.copy_from_slice(digest.split_at(N).0);
     bytes
 }
 

@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 
 #[cfg(target_arch = "x86_64")]
-use crate::simd::x86_64::{Aes, Avx2, Avx512};
+use crate::simd::x86_64::{Aes, Avx2, Avx512, Bmi2, Woven};
 
 /// What the processor has.
 #[derive(Clone, Copy)]
@@ -14,6 +14,10 @@ pub(crate) struct Engine {
     avx2: Option<Avx2>,
     #[cfg(target_arch = "x86_64")]
     avx512: Option<Avx512>,
+    #[cfg(target_arch = "x86_64")]
+    bmi2: Option<Bmi2>,
+    #[cfg(target_arch = "x86_64")]
+    woven: Option<Woven>,
 }
 
 /// A kernel for SHA-512 over several messages.
@@ -39,12 +43,30 @@ impl Engine {
             avx2: Avx2::detect(),
             #[cfg(target_arch = "x86_64")]
             avx512: Avx512::detect(),
+            #[cfg(target_arch = "x86_64")]
+            bmi2: Bmi2::detect(),
+            #[cfg(target_arch = "x86_64")]
+            woven: Woven::detect(),
         })
     }
 
     #[cfg(target_arch = "x86_64")]
     pub(crate) fn aes(self) -> Option<Aes> {
         self.aes
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    pub(crate) fn woven(self) -> Option<Woven> {
+        self.woven
+    }
+
+    /// SHA-512: compresses blocks of one message.
+    pub(crate) fn sha512(self, state: &mut [u64; 8], blocks: &[[u8; 128]]) {
+        #[cfg(target_arch = "x86_64")]
+        if let Some(bmi2) = self.bmi2 {
+            return bmi2.sha512(state, blocks);
+        }
+        sha2::block_api::compress512(state, blocks);
     }
 
     /// The fastest for so many messages.

@@ -5,6 +5,8 @@
 
 use zeroize::Zeroize;
 
+use crate::engine::Engine;
+
 /// SHA-256 of `data`.
 pub fn sha256(data: &[u8]) -> [u8; 32] {
     let mut stream = Stream::<Sha256, 64>::new();
@@ -86,7 +88,7 @@ impl Hash<128> for Sha512 {
     const LENGTH_FIELD: usize = 16;
 
     fn compress(state: &mut [u64; 8], blocks: &[[u8; 128]]) {
-        sha2::block_api::compress512(state, blocks);
+        Engine::get().sha512(state, blocks);
     }
 
     fn output(state: &[u64; 8]) -> [u8; 64] {
@@ -118,44 +120,52 @@ impl<H: Hash<BLOCK>, const BLOCK: usize> Stream<H, BLOCK> {
         Self { state, block: [0; BLOCK], filled: 0, length: blocks * BLOCK as u64 }
     }
 
-    pub(crate) fn update(&mut self, mut data: &[u8]) {
+    pub(crate) fn update(&mut self, data: &[u8]) {
         self.length += data.len() as u64;
+        let mut data = data;
         if self.filled > 0 {
-            let room = BLOCK - self.filled;
-            let (head, rest) = data.split_at(room.min(data.len()));
-            for (to, from) in self.block.iter_mut().skip(self.filled).zip(head) {
-                *to = *from;
-            }
-            self.filled += head.len();
-            data = rest;
+            let (_, free) = self.block.split_at_mut(self.filled);
+            let (now, later) = data.split_at(data.len().min(free.len()));
+            free.split_at_mut(now.len()).0.copy_from_slice(now);
+            self.filled += now.len();
             if self.filled < BLOCK {
                 return;
             }
             H::compress(&mut self.state, std::slice::from_ref(&self.block));
-            self.filled = 0;
+            data = later;
         }
         let (blocks, rest) = data.as_chunks();
         if !blocks.is_empty() {
             H::compress(&mut self.state, blocks);
         }
-        for (to, from) in self.block.iter_mut().zip(rest) {
-            *to = *from;
-        }
+        self.block.split_at_mut(rest.len()).0.copy_from_slice(rest);
         self.filled = rest.len();
     }
 
+    /// Bytes that are missing to a whole number of blocks.
+    pub(crate) fn to_boundary(&self) -> usize {
+        if self.filled == 0 { 0 } else { BLOCK - self.filled }
+    }
+
+    /// At a boundary: lets `compress` hash blocks and say how many.
+    pub(crate) fn with_state(&mut self, compress: impl FnOnce(&mut H::State) -> u64) {
+        self.length += compress(&mut self.state) * BLOCK as u64;
+    }
+
     pub(crate) fn finish(mut self) -> H::Output {
-        let mut padded = [[0u8; BLOCK]; 2];
-        let used = if self.filled + 1 + H::LENGTH_FIELD <= BLOCK { 1 } else { 2 };
-        let bytes = padded.as_flattened_mut();
-        for (to, from) in bytes.iter_mut().zip(self.block.iter().take(self.filled).chain(&[0x80])) {
-            *to = *from;
+        let (_, free) = self.block.split_at_mut(self.filled);
+        if let [mark, free @ ..] = free {
+            *mark = 0x80;
+            free.fill(0);
+            if free.len() < H::LENGTH_FIELD {
+                H::compress(&mut self.state, std::slice::from_ref(&self.block));
+                self.block.fill(0);
+            }
         }
-        let bits = (self.length * 8).to_be_bytes();
-        for (to, from) in bytes.iter_mut().take(used * BLOCK).rev().zip(bits.iter().rev()) {
-            *to = *from;
+        if let Some(length) = self.block.last_chunk_mut() {
+            *length = (self.length * 8).to_be_bytes();
         }
-        H::compress(&mut self.state, padded.split_at(used).0);
+        H::compress(&mut self.state, std::slice::from_ref(&self.block));
         H::output(&self.state)
     }
 }

@@ -36,9 +36,7 @@ impl<H: Hash<BLOCK>, const BLOCK: usize> Hmac<H, BLOCK> {
     fn set_key(&mut self, key: &[u8]) {
         let mut pad = [0; BLOCK];
         if key.len() <= BLOCK {
-            for (to, from) in pad.iter_mut().zip(key) {
-                *to = *from;
-            }
+            pad.split_at_mut(key.len()).0.copy_from_slice(key);
         } else {
             let mut stream = Stream::<H, BLOCK>::new();
             stream.update(key);
@@ -65,10 +63,20 @@ impl<H: Hash<BLOCK>, const BLOCK: usize> Hmac<H, BLOCK> {
 
     /// The MAC of the concatenation of `parts`.
     pub(crate) fn mac<const N: usize>(&self, parts: [&[u8]; N]) -> H::Output {
-        let mut inner = Stream::<H, BLOCK>::resume(self.inner, 1);
+        let mut inner = self.start();
         for part in parts {
             inner.update(part);
         }
+        self.finish(inner)
+    }
+
+    /// The hash that the message goes into.
+    pub(crate) fn start(&self) -> Stream<H, BLOCK> {
+        Stream::resume(self.inner, 1)
+    }
+
+    /// The MAC of the message that went into `inner`.
+    pub(crate) fn finish(&self, inner: Stream<H, BLOCK>) -> H::Output {
         let mut outer = Stream::<H, BLOCK>::resume(self.outer, 1);
         outer.update(inner.finish().as_ref());
         outer.finish()

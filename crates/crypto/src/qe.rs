@@ -35,8 +35,8 @@ impl DataKey {
         out: &mut Vec<u8>,
     ) -> Result<(), CryptoError> {
         let keys = self.qe();
-        aead::append_sealed(out, plaintext, |ciphertext| {
-            aead::seal_in_place(ciphertext, iv, &keys.cipher, |body| keys.mac.mac([aad, body]));
+        aead::append_sealed(out, plaintext, |place| {
+            aead::seal_with(&keys.cipher, iv, plaintext, place, |body| keys.mac.mac([aad, body]));
         })
     }
 

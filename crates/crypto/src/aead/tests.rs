@@ -130,11 +130,13 @@ fn malformed_padding_is_refused_though_authentic() {
 #[test]
 fn authentic_ciphertext_of_broken_blocks_is_refused() {
     let material: [u8; 96] = std::array::from_fn(|i| i as u8);
-    let body = [5; 16 + 17];
-    let tag = hmac(&material[..32], &[&body, &[0; 8]]);
-    let ciphertext = [&body, &tag[..32]].concat();
-    let result = key(&material).decrypt(b"", &ciphertext, &mut Vec::new());
-    assert_eq!(result, Err(CryptoError::CiphertextNotBlocks));
+    for length in [17, 10_001] {
+        let body = vec![5; 16 + length];
+        let tag = hmac(&material[..32], &[&body, &[0; 8]]);
+        let ciphertext = [&body, &tag[..32]].concat();
+        let result = key(&material).decrypt(b"", &ciphertext, &mut Vec::new());
+        assert_eq!(result, Err(CryptoError::CiphertextNotBlocks));
+    }
 }
 
 #[test]
@@ -188,5 +190,36 @@ proptest! {
     #[test]
     fn arbitrary_bytes_are_refused(ciphertext in prop::collection::vec(any::<u8>(), 0..300)) {
         prop_assert!(counting_key().decrypt(b"", &ciphertext, &mut Vec::new()).is_err());
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    /// Around the lengths at which pieces, and steps of kernels, begin and end.
+    #[test]
+    fn large_values_equal_the_format_built_from_other_crates(
+        material: [u8; 96],
+        iv: [u8; 16],
+        aad_len in 0usize..300,
+        base in prop_oneof![Just(4096usize), Just(32 * 1024), Just(64 * 1024)],
+        more in 0usize..400,
+        flip: prop::sample::Index,
+    ) {
+        let key = key(&material);
+        let aad = vec![3; aad_len];
+        let plaintext: Vec<u8> = (0..base - 150 + more).map(|i| (i * 31 + i / 256) as u8).collect();
+        let mut ciphertext = Vec::new();
+        key.encrypt_random(&iv, &aad, &plaintext, &mut ciphertext).unwrap();
+        prop_assert!(ciphertext == peer_encrypt(&material, &iv, &aad, &plaintext));
+        let mut out = b"before".to_vec();
+        key.decrypt(&aad, &ciphertext, &mut out).unwrap();
+        prop_assert!(out[6..] == plaintext);
+
+        out.truncate(6);
+        let at = flip.index(ciphertext.len());
+        ciphertext[at] ^= 4;
+        prop_assert_eq!(key.decrypt(&aad, &ciphertext, &mut out), Err(CryptoError::Authentication));
+        prop_assert_eq!(out, b"before");
     }
 }

@@ -36,8 +36,7 @@ fn encrypt_alone(job: &EncryptJob<'_>, out: &mut [u8]) {
         Algorithm::Random { iv } => iv,
         Algorithm::Deterministic => aead::deterministic_iv(keys, aad, job.plaintext),
     };
-    aead::place_padded(job.plaintext, ciphertext);
-    aead::seal(keys, &iv, aad, ciphertext);
+    aead::seal(keys, &iv, aad, job.plaintext, ciphertext);
 }
 
 fn encrypt_group(jobs: &[EncryptJob<'_>], out: &mut [u8]) {

@@ -4,7 +4,7 @@ use std::arch::x86_64::*;
 
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
-type Block = [u8; 16];
+pub(super) type Block = [u8; 16];
 
 /// Blocks in flight: as many as hide the latency of one round.
 pub(crate) const LANES: usize = 8;
@@ -13,11 +13,14 @@ pub(crate) const LANES: usize = 8;
 #[derive(Clone, Copy)]
 pub(crate) struct Aes(());
 
+/// The round keys of one direction.
+pub(super) type Schedule = [Block; 15];
+
 /// Both key schedules of an AES-256 key. Wiped on drop.
 #[derive(Zeroize, ZeroizeOnDrop)]
 pub(crate) struct RoundKeys {
-    encrypt: [Block; 15],
-    decrypt: [Block; 15],
+    pub(super) encrypt: Schedule,
+    decrypt: Schedule,
 }
 
 impl Aes {
@@ -129,7 +132,7 @@ fn prefix_xor(words: __m128i) -> __m128i {
 /// # Safety
 /// The processor must have AES-NI and AVX.
 #[target_feature(enable = "aes,avx")]
-unsafe fn encrypt_lanes(keys: [&[Block; 15]; LANES], blocks: &mut [Block; LANES]) {
+unsafe fn encrypt_lanes(keys: [&Schedule; LANES], blocks: &mut [Block; LANES]) {
     let mut lanes = [_mm_setzero_si128(); LANES];
     for i in 0..LANES {
         lanes[i] = _mm_xor_si128(load(&blocks[i]), load(&keys[i][0]));
@@ -147,7 +150,7 @@ unsafe fn encrypt_lanes(keys: [&[Block; 15]; LANES], blocks: &mut [Block; LANES]
 /// # Safety
 /// The processor must have AES-NI and AVX.
 #[target_feature(enable = "aes,avx")]
-unsafe fn decrypt_lanes(keys: [&[Block; 15]; LANES], blocks: &mut [Block; LANES]) {
+unsafe fn decrypt_lanes(keys: [&Schedule; LANES], blocks: &mut [Block; LANES]) {
     let mut lanes = [_mm_setzero_si128(); LANES];
     for i in 0..LANES {
         lanes[i] = _mm_xor_si128(load(&blocks[i]), load(&keys[i][0]));
@@ -165,7 +168,7 @@ unsafe fn decrypt_lanes(keys: [&[Block; 15]; LANES], blocks: &mut [Block; LANES]
 /// # Safety
 /// The processor must have AES-NI and AVX.
 #[target_feature(enable = "aes,avx")]
-unsafe fn cbc_encrypt(keys: &[Block; 15], iv: &Block, blocks: &mut [Block]) {
+unsafe fn cbc_encrypt(keys: &Schedule, iv: &Block, blocks: &mut [Block]) {
     let mut chain = load(iv);
     for block in blocks {
         // The chain enters last, so that it waits for nothing else.
@@ -182,7 +185,7 @@ unsafe fn cbc_encrypt(keys: &[Block; 15], iv: &Block, blocks: &mut [Block]) {
 /// # Safety
 /// The processor must have AES-NI and AVX.
 #[target_feature(enable = "aes,avx")]
-unsafe fn cbc_decrypt(keys: &[Block; 15], iv: &Block, blocks: &mut [Block]) {
+unsafe fn cbc_decrypt(keys: &Schedule, iv: &Block, blocks: &mut [Block]) {
     let mut chain = load(iv);
     let (eights, rest) = blocks.as_chunks_mut::<LANES>();
     for eight in eights {

@@ -24,10 +24,15 @@ impl Avx2 {
 /// The processor must have AVX2.
 #[target_feature(enable = "avx2")]
 unsafe fn sha512_x4(state: &mut [[u64; 4]; 8], blocks: &[[u8; 128]; 4]) {
-    let mut vectors = state.map(|words| V(load(&words)));
+    let mut vectors = [V(_mm256_setzero_si256()); 8];
+    for (vector, words) in vectors.iter_mut().zip(state.iter()) {
+        *vector = V(load(words));
+    }
     let mut words = [V(_mm256_setzero_si256()); 16];
-    for (i, four) in words.as_chunks_mut().0.iter_mut().enumerate() {
-        *four = load_words(blocks, i).map(V);
+    for (i, four) in words.as_chunks_mut::<4>().0.iter_mut().enumerate() {
+        for (word, loaded) in four.iter_mut().zip(load_words(blocks, i)) {
+            *word = V(loaded);
+        }
     }
     lanes::compress(&mut vectors, &mut words);
     for (words, vector) in state.iter_mut().zip(vectors) {
@@ -59,12 +64,14 @@ pub(super) fn load_words(blocks: &[[u8; 128]; 4], i: usize) -> [__m256i; 4] {
         0x0809_0a0b_0c0d_0e0f,
         0x0001_0203_0405_0607,
     );
-    let [a, b, c, d] = [0, 1, 2, 3].map(|lane: usize| {
+    let mut rows = [_mm256_setzero_si256(); 4];
+    for lane in 0..4 {
         let (quarters, _) = blocks[lane].as_chunks::<32>();
         // SAFETY: 32 bytes are readable, and the load needs no alignment.
         let words = unsafe { _mm256_loadu_si256(quarters[i].as_ptr().cast()) };
-        _mm256_shuffle_epi8(words, to_little_endian)
-    });
+        rows[lane] = _mm256_shuffle_epi8(words, to_little_endian);
+    }
+    let [a, b, c, d] = rows;
     let even = [_mm256_unpacklo_epi64(a, b), _mm256_unpacklo_epi64(c, d)];
     let odd = [_mm256_unpackhi_epi64(a, b), _mm256_unpackhi_epi64(c, d)];
     [
