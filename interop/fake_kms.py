@@ -32,6 +32,9 @@ NAMES = [
     "*.googleapis.com",
     "localhost",
 ]
+# Where every AWS key of the tests is.
+REGION = "us-east-1"
+
 PREFIX = b"wrapped by nobody:"
 
 
@@ -68,6 +71,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if self.path.endswith("/token"):
             return 200, {"access_token": "t", "token_type": "Bearer", "expires_in": 3600, "ext_expires_in": 3600}
         request = json.loads(body)
+        if "invalid" in self.path:
+            return 404, {"error": {"code": "KeyNotFound", "message": "no such key"}}
         if re.search(r"/keys/.*/(un)?wrapkey", self.path, re.I):
             return self.azure(request)
         if self.path.endswith(":encrypt"):
@@ -79,8 +84,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def aws(self, target, request):
         if self.headers.get("X-Amz-Security-Token") == "bad":
             return 403, {"__type": "UnrecognizedClientException", "message": "The security token included in the request is invalid."}
+        region = self.headers["Host"].split(".")[1]
         if target.endswith("Encrypt"):
+            if request["KeyId"].split(":")[3] != region:
+                return 400, {"__type": "NotFoundException", "message": "Invalid keyId"}
             return 200, {"KeyId": request["KeyId"], "CiphertextBlob": encoded(wrap(decoded(request["Plaintext"])))}
+        if region != REGION:
+            return 400, {"__type": "InvalidCiphertextException", "message": None}
         return 200, {"KeyId": "k", "Plaintext": encoded(self.plain(decoded(request["CiphertextBlob"])))}
 
     def azure(self, request):

@@ -30,8 +30,10 @@ mod sessions;
 mod shared;
 pub mod signals;
 mod table;
+mod tls;
 
 pub use server::{Server, ServerBuilder, StartError};
+pub use tls::{TlsError, TlsFiles};
 
 /// The MongoDB version whose behaviour is followed.
 pub(crate) const SERVER_VERSION: [i32; 3] = [8, 0, 0];

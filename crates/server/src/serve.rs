@@ -8,6 +8,7 @@ use fieldveil_store::{OpenError, Store, StoreOptions};
 use crate::{
     server::{Server, StartError},
     signals::Termination,
+    tls::TlsFiles,
 };
 
 /// The command line of `fieldveil serve`.
@@ -25,6 +26,21 @@ pub struct ServeArgs {
     /// Require clients to authenticate; the first user is made from this machine, on `admin`.
     #[arg(long)]
     pub auth: bool,
+    /// Speak TLS with the certificate chain in this PEM file, which may hold the key as well.
+    #[arg(long, value_name = "FILE")]
+    pub tls_certificate: Option<PathBuf>,
+    /// The certificate's key, if it is in a file of its own.
+    #[arg(long, value_name = "FILE", requires = "tls_certificate")]
+    pub tls_key: Option<PathBuf>,
+    /// Authorities whose client certificates are accepted.
+    #[arg(long, value_name = "FILE", requires = "tls_certificate")]
+    pub tls_client_ca: Option<PathBuf>,
+    /// Refuse clients without a certificate.
+    #[arg(long, requires = "tls_client_ca")]
+    pub tls_require_client_certificate: bool,
+    /// Listen where other machines can reach the server, without authentication or TLS.
+    #[arg(long)]
+    pub allow_unprotected: bool,
     /// Offer commands that only tests may use, such as fail points.
     #[arg(long)]
     pub enable_test_commands: bool,
@@ -61,7 +77,16 @@ pub async fn serve(args: ServeArgs, listening: impl FnOnce(SocketAddr)) -> Resul
         .listen(args.listen)
         .authentication(args.auth)
         .test_commands(args.enable_test_commands)
+        .allow_unprotected(args.allow_unprotected)
         .max_connections(args.max_connections);
+    if let Some(certificate) = args.tls_certificate {
+        builder = builder.tls(TlsFiles {
+            certificate,
+            key: args.tls_key,
+            client_authorities: args.tls_client_ca,
+            require_client_certificate: args.tls_require_client_certificate,
+        });
+    }
     if let Some(name) = args.replica_set {
         builder = builder.replica_set(name);
     }

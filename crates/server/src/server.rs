@@ -10,6 +10,7 @@ use crate::{
     options::Options,
     service::{Endpoint, Running},
     shared::Shared,
+    tls::{TlsError, TlsFiles},
 };
 
 /// Why a server did not start.
@@ -30,15 +31,20 @@ pub enum StartError {
     /// The store cannot be read.
     #[error("cannot read the users: {0}")]
     Store(#[from] StoreError),
-    /// An address that other machines can reach, and no authentication.
+    /// An address that other machines can reach, without what protects it.
     #[error(
-        "refusing to listen on {address} without authentication; listen on a loopback address \
-         such as 127.0.0.1"
+        "refusing to listen on {address} without {missing}; listen on a loopback address such as \
+         127.0.0.1, or turn it on"
     )]
-    NotLoopback {
+    Unprotected {
         /// The address asked for.
         address: SocketAddr,
+        /// `authentication` or `TLS`.
+        missing: &'static str,
     },
+    /// The certificates cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
 }
 
 /// A running server. Dropping it ends it without waiting; see [`Server::shutdown`].
@@ -87,6 +93,8 @@ pub struct ServerBuilder {
     store: Option<Store>,
     address: SocketAddr,
     options: Options,
+    tls: Option<TlsFiles>,
+    allow_unprotected: bool,
 }
 
 impl Default for ServerBuilder {
@@ -95,6 +103,8 @@ impl Default for ServerBuilder {
             store: None,
             address: SocketAddr::from(([127, 0, 0, 1], 0)),
             options: Options::default(),
+            tls: None,
+            allow_unprotected: false,
         }
     }
 }
@@ -136,6 +146,20 @@ impl ServerBuilder {
         self
     }
 
+    /// Speaks TLS, and nothing else, with these certificates.
+    #[must_use]
+    pub fn tls(mut self, files: TlsFiles) -> Self {
+        self.tls = Some(files);
+        self
+    }
+
+    /// Listens even where other machines can reach a server without authentication or TLS.
+    #[must_use]
+    pub fn allow_unprotected(mut self, allowed: bool) -> Self {
+        self.allow_unprotected = allowed;
+        self
+    }
+
     /// Most connections at once; more are closed as soon as they are accepted.
     #[must_use]
     pub fn max_connections(mut self, limit: usize) -> Self {
@@ -157,14 +181,22 @@ impl ServerBuilder {
     pub async fn start(self) -> Result<Server, StartError> {
         let address = self.address;
         let store = self.store.ok_or(StartError::NoStore)?;
-        if !address.ip().to_canonical().is_loopback() && !self.options.authentication {
-            return Err(StartError::NotLoopback { address });
+        if !address.ip().to_canonical().is_loopback() && !self.allow_unprotected {
+            let missing = match (self.options.authentication, &self.tls) {
+                (false, _) => Some("authentication"),
+                (true, None) => Some("TLS"),
+                (true, Some(_)) => None,
+            };
+            if let Some(missing) = missing {
+                return Err(StartError::Unprotected { address, missing });
+            }
         }
+        let tls = self.tls.as_ref().map(TlsFiles::acceptor).transpose()?;
         let shutdown = CancellationToken::new();
         let endpoint = Endpoint {
             addresses: vec![BindAddress::Tcp(address)],
             max_connections: self.options.max_connections,
-            tls: None,
+            tls,
         };
         let shared = Arc::new(Shared::new(store, self.options, shutdown.clone())?);
         let running = Running::start(Arc::clone(&shared), endpoint, shutdown)

@@ -50,7 +50,7 @@ async fn other_machines_are_kept_out() {
         .listen("0.0.0.0:0".parse().unwrap())
         .start()
         .await;
-    assert!(matches!(started, Err(StartError::NotLoopback { .. })));
+    assert!(matches!(started, Err(StartError::Unprotected { .. })));
 }
 
 #[tokio::test]
