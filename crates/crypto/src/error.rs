@@ -27,9 +27,10 @@ pub enum CryptoError {
         actual: usize,
     },
     /// Corrupt input: it cannot hold an initialization vector, one block and a tag.
-    #[error("input ciphertext too small. Must be at least {minimum} bytes")]
+    #[error("input ciphertext too small. Must be more than {minimum} bytes")]
     CiphertextTooShort {
-        /// The least length of any ciphertext of this cipher.
+        /// The least length of any ciphertext of this cipher; libmongocrypt's message says
+        /// otherwise, but accepts it.
         minimum: usize,
     },
     /// Corrupt input: nothing is left of it after initialization vector and tag.

@@ -145,7 +145,7 @@ fn messages_are_those_drivers_know() {
         (CryptoError::PlaintextEmpty, "input plaintext too small. Must be more than zero bytes."),
         (
             CryptoError::CiphertextTooShort { minimum: 64 },
-            "input ciphertext too small. Must be at least 64 bytes",
+            "input ciphertext too small. Must be more than 64 bytes",
         ),
         (CryptoError::Authentication, "HMAC validation failure"),
         (

@@ -206,7 +206,7 @@ fn short_values_are_refused() {
         let error = key.decrypt_qe_v1(b"", &vec![0; length], &mut Vec::new()).unwrap_err();
         error.to_string()
     };
-    assert_eq!(message(47), "input ciphertext too small. Must be at least 48 bytes");
+    assert_eq!(message(47), "input ciphertext too small. Must be more than 48 bytes");
     assert_eq!(message(48), "input ciphertext too small. Must be more than 48 bytes");
     assert_eq!(message(49), "HMAC validation failure");
     let error = key.decrypt_qe(b"", &[0; 63], &mut Vec::new()).unwrap_err();
