@@ -42,6 +42,9 @@ extern "C" {
 
 /* ---- the library ---- */
 
+/* What mongocrypt_version returns for this header. */
+#define MONGOCRYPT_VERSION "1.21.0"
+
 /* The version, which drivers compare with what they need. `len` may be NULL. */
 MONGOCRYPT_EXPORT const char *mongocrypt_version(uint32_t *len);
 

@@ -362,6 +362,9 @@ static void failing_key_service(void) {
 }
 
 int main(void) {
+    uint32_t len = 0;
+    CHECK(0 == strcmp(mongocrypt_version(&len), MONGOCRYPT_VERSION));
+    CHECK(len == strlen(MONGOCRYPT_VERSION) && mongocrypt_is_crypto_available());
     explicit_round_trip();
     automatic_with_built_in_analysis();
     automatic_with_the_callers_analysis();
