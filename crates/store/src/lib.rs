@@ -13,6 +13,7 @@ mod collation;
 mod cursor;
 mod distinct;
 mod document;
+mod dump;
 mod environment;
 mod error;
 pub mod eval;
@@ -45,11 +46,12 @@ pub use aggregate::{AggregateOptions, ExplainTarget, Verbosity};
 pub use code::Code;
 pub use cursor::Cursor;
 pub use document::{DOCUMENT_MAX_BYTES, NESTING_MAX};
+pub use dump::{CopyError, CopyReport};
 pub use environment::{Environment, Interrupt, SystemEnvironment};
 pub use error::{Result, StoreError};
 pub use find::{CountOptions, DistinctOptions, FindOptions};
 pub use namespace::{DATABASE_MAX_BYTES, NAMESPACE_MAX_BYTES, Namespace, check_database};
-pub use storage::{FORMAT_VERSION, OpenError};
+pub use storage::{CompactReport, FORMAT_VERSION, OpenError, compact};
 pub use store::{Store, StoreOptions};
 pub use write::{
     Change, DeleteOutcome, DeleteStatement, FindAndModify, FindAndModifyOutcome, InsertOutcome,

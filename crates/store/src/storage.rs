@@ -24,6 +24,9 @@ const MARKER: &str = "fieldveil.toml";
 const LOCK: &str = "lock";
 const DATA: &str = "data.redb";
 
+/// How much of the file is kept in memory while it is compacted.
+const COMPACT_CACHE_BYTES: usize = 64 * 1024 * 1024;
+
 /// The marker's first line; a directory without it is not ours.
 const MARKER_TITLE: &str = "# Fieldveil data directory. Do not edit.";
 
@@ -79,6 +82,42 @@ pub enum OpenError {
         /// What the operating system says.
         source: io::Error,
     },
+}
+
+/// How large the data file was before and after it was compacted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CompactReport {
+    /// Bytes before.
+    pub before: u64,
+    /// Bytes after.
+    pub after: u64,
+}
+
+/// Makes the data file of a directory that nobody has open as small as it can be.
+///
+/// # Errors
+/// See [`OpenError`]; `Io` also if the directory has no data.
+pub fn compact(directory: &Path) -> Result<CompactReport, OpenError> {
+    let data = directory.join(DATA);
+    let size = || {
+        let metadata = fs::metadata(&data);
+        metadata
+            .map(|metadata| metadata.len())
+            .map_err(|source| OpenError::Io { directory: directory.to_owned(), source })
+    };
+    let before = size()?;
+    let medium = Medium::directory(directory)?;
+    let Opened { mut database, .. } = medium.open(COMPACT_CACHE_BYTES)?;
+    // Each pass moves what the one before made room for.
+    loop {
+        match database.compact() {
+            Ok(true) => {}
+            Ok(false) => break,
+            Err(error) => return Err(medium.io_or_damaged(error.into())),
+        }
+    }
+    drop(database);
+    Ok(CompactReport { before, after: size()? })
 }
 
 /// Where the data is, and how to open it again after a failure.
