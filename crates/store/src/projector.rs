@@ -1,38 +1,53 @@
-//! A client's projection, ready to be applied.
+//! A client's projection of `find`, or none.
 
 use bson::raw::{RawDocument, RawDocumentBuf};
+use fieldveil_query::projection::Projection;
 
-use crate::error::{Result, StoreError};
-use crate::eval::Context;
+use crate::error::Result;
+use crate::eval::{self, Context};
+use crate::selector::Selector;
 
-/// A projection of `find`, or none.
-pub(crate) struct Projector(());
+/// Ready to be applied to documents that a filter selected.
+pub(crate) struct Projector(Option<eval::projection::Projector>);
 
 impl Projector {
     /// Parses and compiles a projection.
     ///
     /// # Errors
     /// MongoDB's for a bad projection.
-    pub(crate) fn compile(projection: Option<&RawDocument>, _context: &Context) -> Result<Self> {
-        match projection {
-            Some(projection) if !projection.is_empty() => {
-                Err(StoreError::internal("projections are to come"))
-            }
-            _ => Ok(Self(())),
+    pub(crate) fn compile(projection: Option<&RawDocument>, context: &Context) -> Result<Self> {
+        let Some(projection) = projection.filter(|projection| !projection.is_empty()) else {
+            return Ok(Self(None));
+        };
+        let projection = Projection::parse_find(projection)?;
+        Ok(Self(Some(eval::projection::Projector::compile(&projection, context)?)))
+    }
+
+    /// Projects a document that `selector` matches.
+    pub(crate) fn apply(
+        &self,
+        selector: &Selector,
+        document: RawDocumentBuf,
+    ) -> Result<RawDocumentBuf> {
+        match &self.0 {
+            Some(_) => self.apply_changed(selector, &document, &document),
+            None => Ok(document),
         }
     }
 
-    /// Whether documents stay as they are.
-    pub(crate) fn is_identity(&self) -> bool {
-        true
-    }
-
-    /// Projects a document; `position` is the array element that the filter matched.
-    pub(crate) fn apply(
+    /// Projects `document`, which an update made out of `matched`; the element that the positional
+    /// `$` means is found in `matched`.
+    pub(crate) fn apply_changed(
         &self,
+        selector: &Selector,
+        matched: &RawDocument,
         document: &RawDocument,
-        _position: Option<usize>,
     ) -> Result<RawDocumentBuf> {
-        Ok(document.to_owned())
+        let Some(projector) = &self.0 else { return Ok(document.to_owned()) };
+        let position = match projector.needs_position() {
+            true => selector.matcher().find_position(matched)?.flatten(),
+            false => None,
+        };
+        Ok(projector.apply(document, position)?)
     }
 }

@@ -129,18 +129,10 @@ impl Read {
     }
 
     fn project(&self, record: u64, document: RawDocumentBuf) -> Result<RawDocumentBuf> {
-        let mut out = match self.projector.is_identity() {
-            true => document,
-            false => self.projector.apply(&document, self.position(&document)?)?,
-        };
+        let mut out = self.projector.apply(&self.selector, document)?;
         if self.show_record_id {
             out.append(bson::raw::cstr!("$recordId"), i64::try_from(record).unwrap_or(i64::MAX));
         }
         Ok(out)
-    }
-
-    /// The array element that a positional projection means.
-    fn position(&self, document: &RawDocument) -> Result<Option<usize>> {
-        Ok(self.selector.matcher().find_position(document)?.flatten())
     }
 }

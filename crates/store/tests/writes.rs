@@ -162,3 +162,24 @@ fn validators_hold_for_updates() {
     let bypass = WriteOptions { bypass_document_validation: true, ..WriteOptions::default() };
     assert_eq!(store.update(&things(), vec![bad], &bypass).unwrap().modified, 1);
 }
+
+#[test]
+fn projections_pick_fields_and_elements() {
+    let store = store(vec![rawdoc! {"_id": 1, "a": [1, 5, 9], "b": {"c": 1, "d": 2}}]);
+    let project = |filter, projection| {
+        let options = FindOptions {
+            filter: Some(filter),
+            projection: Some(projection),
+            ..FindOptions::default()
+        };
+        find(&store, options).remove(0)
+    };
+    assert_eq!(project(rawdoc! {}, rawdoc! {"b.c": 1}), rawdoc! {"_id": 1, "b": {"c": 1}});
+    assert_eq!(project(rawdoc! {}, rawdoc! {"_id": 0, "b": 0}), rawdoc! {"a": [1, 5, 9]});
+    let positional = project(rawdoc! {"a": {"$gt": 3}}, rawdoc! {"a.$": 1});
+    assert_eq!(positional, rawdoc! {"_id": 1, "a": [5]});
+    let command =
+        FindAndModify { projection: Some(rawdoc! {"a": 0}), ..modify(rawdoc! {}, Change::Remove) };
+    let outcome = store.find_and_modify(&things(), command, &WriteOptions::default()).unwrap();
+    assert_eq!(outcome.value, Some(rawdoc! {"_id": 1, "b": {"c": 1, "d": 2}}));
+}

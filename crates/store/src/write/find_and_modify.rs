@@ -116,7 +116,7 @@ fn remove(
         let Some((record, document)) = target.first(data, writer, options)? else {
             return Ok(FindAndModifyOutcome::default());
         };
-        let value = projector.apply(&document, target.position(&document)?)?;
+        let value = projector.apply_changed(&target.selector, &document, &document)?;
         writer.remove(record, &document)?;
         Ok(FindAndModifyOutcome { value: Some(value), n: 1, ..FindAndModifyOutcome::default() })
     })
@@ -147,7 +147,7 @@ fn change(
         if let Some((record, old)) = target.first(data, writer, options)? {
             let applied = wish.compiled.compute(target, data, &old, options)?;
             let shown = if wish.return_new { &applied.document } else { &old };
-            let value = projector.apply(shown, target.position(&old)?)?;
+            let value = projector.apply_changed(&target.selector, &old, shown)?;
             if applied.modified {
                 writer.replace(record, &old, &applied.document)?;
             }
@@ -162,7 +162,10 @@ fn change(
             return Ok(FindAndModifyOutcome::default());
         }
         let document = wish.compiled.compute_upsert(target, transaction)?;
-        let value = wish.return_new.then(|| projector.apply(&document, None)).transpose()?;
+        let value = match wish.return_new {
+            true => Some(projector.apply_changed(&target.selector, &document, &document)?),
+            false => None,
+        };
         let upserted = insert::insert_one(writer, data, &document, options)?;
         Ok(FindAndModifyOutcome { value, updated_existing: false, n: 1, upserted: Some(upserted) })
     })
