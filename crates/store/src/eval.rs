@@ -17,6 +17,7 @@ pub mod describe;
 pub mod expression;
 pub mod matcher;
 pub mod path;
+pub mod pipeline;
 pub mod projection;
 pub mod regex;
 pub mod sort;

@@ -26,6 +26,14 @@ mod strings;
 mod trigonometry;
 mod values;
 
+pub(crate) use accumulate::{
+    Sum, Variance, check_method, collected, percentile_points, percentiles,
+};
+pub(crate) use array::count_argument;
+pub(crate) use compare::compare_values;
+pub(crate) use object::merge_into;
+pub(crate) use values::type_name;
+
 use control::Control;
 use values::Named;
 

@@ -16,6 +16,7 @@ use fieldveil_query::value::equal;
 
 use super::Context;
 use super::describe::describe_element;
+use super::pipeline::Transform;
 
 mod array;
 mod modify;
@@ -37,6 +38,7 @@ pub struct Updater {
 enum Kind {
     Operators(Box<Plan>),
     Replacement(RawDocumentBuf),
+    Pipeline(Vec<Transform>),
 }
 
 /// A document after an update.
@@ -79,7 +81,13 @@ impl Updater {
                 Kind::Operators(Box::new(Plan::compile(modifiers, array_filters, context)?))
             }
             Update::Replacement(document) => Kind::Replacement(document.clone()),
-            Update::Pipeline(_) => return Err(QueryError::not_supported("an update by pipeline")),
+            Update::Pipeline(pipeline) => Kind::Pipeline(
+                pipeline
+                    .stages
+                    .iter()
+                    .map(|stage| Transform::compile(stage, context))
+                    .collect::<Result<_, _>>()?,
+            ),
         };
         Ok(Self { kind })
     }
@@ -131,6 +139,14 @@ impl Updater {
         match &self.kind {
             Kind::Operators(plan) => plan.apply(document, position, is_insert),
             Kind::Replacement(replacement) => replace(document, replacement),
+            Kind::Pipeline(stages) => {
+                let mut updated = document.to_owned();
+                for stage in stages {
+                    updated = stage.apply(&updated)?;
+                }
+                // A new root without `_id` keeps the old one.
+                replace(document, &updated)
+            }
         }
     }
 }

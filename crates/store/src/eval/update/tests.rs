@@ -224,6 +224,12 @@ fn faults_have_the_servers_codes_and_texts() {
 fn replacements_keep_the_id_and_say_what_changed() {
     let document = rawdoc! { "_id": 1, "a": 1 };
     assert_eq!(apply(&document, rawbson!({ "b": 1 })).unwrap(), rawdoc! { "_id": 1, "b": 1 });
+    assert_eq!(
+        apply(&document, rawbson!([{ "$set": { "b": { "$add": ["$a", 1] } } }, { "$unset": "a" }]))
+            .unwrap(),
+        rawdoc! { "_id": 1, "b": 2 }
+    );
+    assert_eq!(apply(&document, rawbson!([{ "$set": { "_id": 2 } }])).unwrap_err().code(), 66);
     let set = updater(rawbson!({ "$set": { "a": 1 } }), rawbson!([])).unwrap();
     assert!(!set.apply(&document, None).unwrap().modified);
     assert!(set.apply(&rawdoc! { "a": 1.0 }, None).unwrap().modified);
