@@ -7,6 +7,8 @@ mod auto_encrypt;
 mod data_keys;
 mod explicit;
 mod hooks;
+mod key_services;
 mod outside;
 mod properties;
+mod queryable;
 mod rewrap;
