@@ -46,11 +46,20 @@ pub(crate) fn decrypt_value(
 ) -> Result<Step, CoreError> {
     let value = raw::find(message.as_bytes(), "v")?.ok_or(MessageError::NoValue)?;
     match value.as_binary() {
-        Some((subtype::ENCRYPTED, _)) => decrypt(crypt, message, env),
+        Some((subtype::ENCRYPTED, content)) => match content.first() {
+            None => Err(MessageError::EmptyPayload.into()),
+            Some(first_byte) if *first_byte > LAST_PAYLOAD => {
+                Err(MessageError::UnknownPayload { first_byte: *first_byte }.into())
+            }
+            Some(_) => decrypt(crypt, message, env),
+        },
         Some((actual, _)) => Err(MessageError::BinarySubtype { actual }.into()),
         None => Err(MessageError::NotBinary.into()),
     }
 }
+
+/// The highest first byte of a binary of subtype 6 that has a meaning.
+const LAST_PAYLOAD: u8 = 18;
 
 /// Decryption that lacks keys.
 pub(crate) struct Outer {

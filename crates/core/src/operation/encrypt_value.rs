@@ -34,6 +34,15 @@ pub enum MessageError {
         /// The subtype.
         actual: u8,
     },
+    /// A ciphertext without content.
+    #[error("unsupported FLE blob subtype: expected non-empty payload")]
+    EmptyPayload,
+    /// A first byte without meaning.
+    #[error("unsupported FLE blob subtype: {first_byte}")]
+    UnknownPayload {
+        /// The first byte.
+        first_byte: u8,
+    },
     /// `v` is no document, where an expression should be.
     #[error("invalid input BSON, expected 'v' to be document")]
     NotDocument,

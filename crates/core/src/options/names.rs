@@ -81,11 +81,11 @@ pub enum QueryType {
     Equality,
     /// `range`
     Range,
-    /// `prefix`, also `prefixPreview`
+    /// `prefix`
     Prefix,
-    /// `suffix`, also `suffixPreview`
+    /// `suffix`
     Suffix,
-    /// `substring`, also `substringPreview`
+    /// `substring`
     Substring,
 }
 
@@ -96,21 +96,21 @@ impl QueryType {
     /// If it is not known, or that of a preview that has ended.
     pub fn parse(name: &str) -> Result<Self, OptionsError> {
         let is = |other: &str| name.eq_ignore_ascii_case(other);
-        if is("rangePreview") {
-            return Err(OptionsError::DeprecatedQueryType {
-                name: "rangePreview",
-                instead: "range",
-            });
+        let ended = [
+            ("rangePreview", "range"),
+            ("prefixPreview", "prefix"),
+            ("suffixPreview", "suffix"),
+            ("substringPreview", "substring"),
+        ];
+        if let Some((name, instead)) = ended.into_iter().find(|(ended, _)| is(ended)) {
+            return Err(OptionsError::DeprecatedQueryType { name, instead });
         }
         [
             ("equality", Self::Equality),
             ("range", Self::Range),
             ("prefix", Self::Prefix),
-            ("prefixPreview", Self::Prefix),
             ("suffix", Self::Suffix),
-            ("suffixPreview", Self::Suffix),
             ("substring", Self::Substring),
-            ("substringPreview", Self::Substring),
         ]
         .into_iter()
         .find_map(|(known, query_type)| is(known).then_some(query_type))
@@ -146,7 +146,7 @@ mod tests {
     fn names_are_read_whatever_their_case() {
         assert_eq!(Algorithm::parse("indexed"), Ok(Algorithm::Indexed));
         assert_eq!(Algorithm::parse("aead_aes_256_cbc_hmac_sha_512-random"), Ok(Algorithm::Random));
-        assert_eq!(QueryType::parse("PREFIXPreview"), Ok(QueryType::Prefix));
+        assert_eq!(QueryType::parse("PREFIX"), Ok(QueryType::Prefix));
     }
 
     #[test]
@@ -160,6 +160,7 @@ mod tests {
         }
         for (name, text) in [
             ("rangePreview", "Query type 'rangePreview' is deprecated, please use 'range'"),
+            ("PREFIXpreview", "Query type 'prefixPreview' is deprecated, please use 'prefix'"),
             ("nope", "Unsupported query_type \"nope\""),
         ] {
             assert_eq!(QueryType::parse(name).unwrap_err().to_string(), text);

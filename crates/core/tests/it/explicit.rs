@@ -155,6 +155,11 @@ fn only_encrypted_binaries_are_decrypted() {
         error(rawdoc! { "v": crate::outside::local_key() }),
         "decryption expected BSON binary subtype 6, got 0"
     );
+    assert_eq!(
+        error(rawdoc! { "v": encrypted(vec![]) }),
+        "unsupported FLE blob subtype: expected non-empty payload"
+    );
+    assert_eq!(error(rawdoc! { "v": encrypted(vec![99, 1]) }), "unsupported FLE blob subtype: 99");
 }
 
 #[test]
