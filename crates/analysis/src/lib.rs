@@ -30,7 +30,7 @@ pub use error::AnalyzeError;
 pub use explain::{Explanation, Refusal, explain};
 pub use marking::{EncryptedValue, Purpose};
 pub use pointer::{JsonPointer, PointerError};
-pub use request::{analyze_request, analyze_request_on, error_reply};
+pub use request::{Analyzer, analyze_request, error_reply};
 pub use schema::{
     EncryptionSchema, SchemaError, SchemaOrigin, SchemaProblem, SchemaReport, SchemaSet,
     SchemaWarning, check_schema,

@@ -12,37 +12,63 @@ use crate::{
     types::type_name,
 };
 
-/// Analyses a command that carries schema fields (`jsonSchema` and `isRemoteSchema`,
-/// `csfleEncryptionSchemas`, or `encryptionInformation`) and `$db`.
-///
-/// The answer is `{hasEncryptionPlaceholders, schemaRequiresEncryption, result}`; the daemon adds
-/// `ok`. `result` is the command without the schema fields and without `$db`.
-///
-/// # Errors
-/// As [`crate::analyze`], and for schema fields that are missing, malformed or contradictory.
-pub fn analyze_request(request: &RawDocument) -> Result<RawDocumentBuf, AnalyzeError> {
-    reply(Request::parse(request)?)
+mod cache;
+
+use cache::SchemaCache;
+
+/// Analyses commands that carry their schemas, and remembers compiled schemas between them.
+#[derive(Debug, Default)]
+pub struct Analyzer {
+    schemas: SchemaCache,
 }
 
-/// As [`analyze_request`], for a caller that knows which collection the command is about. An empty
-/// `namespace` is one that is not known.
+impl Analyzer {
+    /// An analyzer that has seen no schema yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Analyses a command that carries schema fields (`jsonSchema` and `isRemoteSchema`,
+    /// `csfleEncryptionSchemas`, or `encryptionInformation`) and `$db`.
+    ///
+    /// The answer is `{hasEncryptionPlaceholders, schemaRequiresEncryption, result}`; the daemon
+    /// adds `ok`. `result` is the command without the schema fields and without `$db`.
+    ///
+    /// # Errors
+    /// As [`crate::analyze`], and for schema fields that are missing, malformed or contradictory.
+    pub fn analyze_request(&self, request: &RawDocument) -> Result<RawDocumentBuf, AnalyzeError> {
+        reply(Request::parse(request, &self.schemas)?)
+    }
+
+    /// As [`Analyzer::analyze_request`], for a caller that knows which collection the command is
+    /// about. An empty `namespace` is one that is not known.
+    ///
+    /// # Errors
+    /// As [`Analyzer::analyze_request`], and if the command is about another collection.
+    pub fn analyze_request_on(
+        &self,
+        namespace: &str,
+        request: &RawDocument,
+    ) -> Result<RawDocumentBuf, AnalyzeError> {
+        let request = Request::parse(request, &self.schemas)?;
+        match &request.namespace {
+            Some(found) if !namespace.is_empty() && found != namespace => {
+                Err(AnalyzeError::OtherNamespace {
+                    given: namespace.to_owned(),
+                    expected: found.clone(),
+                })
+            }
+            _ => reply(request),
+        }
+    }
+}
+
+/// As [`Analyzer::analyze_request`], once.
 ///
 /// # Errors
-/// As [`analyze_request`], and if the command is about another collection.
-pub fn analyze_request_on(
-    namespace: &str,
-    request: &RawDocument,
-) -> Result<RawDocumentBuf, AnalyzeError> {
-    let request = Request::parse(request)?;
-    match &request.namespace {
-        Some(found) if !namespace.is_empty() && found != namespace => {
-            Err(AnalyzeError::OtherNamespace {
-                given: namespace.to_owned(),
-                expected: found.clone(),
-            })
-        }
-        _ => reply(request),
-    }
+/// As [`Analyzer::analyze_request`].
+pub fn analyze_request(request: &RawDocument) -> Result<RawDocumentBuf, AnalyzeError> {
+    Analyzer::new().analyze_request(request)
 }
 
 fn reply(request: Request<'_>) -> Result<RawDocumentBuf, AnalyzeError> {
@@ -85,7 +111,7 @@ struct Envelope<'a> {
 }
 
 impl<'a> Request<'a> {
-    fn parse(request: &'a RawDocument) -> Result<Self, AnalyzeError> {
+    fn parse(request: &'a RawDocument, cache: &SchemaCache) -> Result<Self, AnalyzeError> {
         let (spec, first) = Spec::of(request)?;
         let mut envelope = Envelope::default();
         let mut out = Vec::with_capacity(request.as_bytes().len());
@@ -107,7 +133,7 @@ impl<'a> Request<'a> {
             envelope.information = bulk_information(request);
         }
         let namespace = spec.namespace(target, first, envelope.db.unwrap_or_default());
-        let schemas = envelope.schemas(namespace.as_deref(), spec)?;
+        let schemas = envelope.schemas(namespace.as_deref(), spec, cache)?;
         Ok(Self { db: envelope.db.unwrap_or_default(), namespace, schemas, command })
     }
 }
@@ -183,7 +209,12 @@ impl<'a> Envelope<'a> {
     }
 
     /// The schemas that were given. `namespace` is the command's own, if it has one.
-    fn schemas(&self, namespace: Option<&str>, spec: &Spec) -> Result<SchemaSet, AnalyzeError> {
+    fn schemas(
+        &self,
+        namespace: Option<&str>,
+        spec: &Spec,
+        cache: &SchemaCache,
+    ) -> Result<SchemaSet, AnalyzeError> {
         let both = |first, second| Err(AnalyzeError::BothSchemasGiven { first, second });
         let mut set = SchemaSet::new();
         match (self.json_schema, self.csfle, self.information) {
@@ -192,7 +223,7 @@ impl<'a> Envelope<'a> {
             (Some(_), _, Some(_)) => return both("jsonSchema", "encryptionInformation"),
             (Some(schema), None, None) => {
                 let is_remote = self.is_remote.ok_or_else(|| missing("isRemoteSchema"))?;
-                let schema = Arc::new(EncryptionSchema::parse(schema, origin(is_remote))?);
+                let schema = cache.compile(schema, origin(is_remote))?;
                 if let Some(namespace) = namespace {
                     set.insert(namespace, schema);
                 } else if schema.requires_encryption() {
@@ -201,7 +232,7 @@ impl<'a> Envelope<'a> {
             }
             (None, csfle, information) => {
                 if let Some(csfle) = csfle {
-                    add_json_schemas(csfle, &mut set)?;
+                    add_json_schemas(csfle, cache, &mut set)?;
                 }
                 if set.requires_encryption() && information.is_some() {
                     return both("encryptionInformation", "csfleEncryptionSchemas");
@@ -216,7 +247,11 @@ impl<'a> Envelope<'a> {
 }
 
 /// `csfleEncryptionSchemas`: `{<namespace>: {jsonSchema, isRemoteSchema}}`.
-fn add_json_schemas(schemas: &RawDocument, set: &mut SchemaSet) -> Result<(), AnalyzeError> {
+fn add_json_schemas(
+    schemas: &RawDocument,
+    cache: &SchemaCache,
+    set: &mut SchemaSet,
+) -> Result<(), AnalyzeError> {
     let command = "csfleEncryptionSchemas";
     for element in Elements::new(schemas.as_bytes())? {
         let element = element?;
@@ -235,8 +270,7 @@ fn add_json_schemas(schemas: &RawDocument, set: &mut SchemaSet) -> Result<(), An
             inner.json_schema.ok_or_else(|| missing("csfleEncryptionSchemas.jsonSchema"))?;
         let is_remote =
             inner.is_remote.ok_or_else(|| missing("csfleEncryptionSchemas.isRemoteSchema"))?;
-        let schema = EncryptionSchema::parse(schema, origin(is_remote))?;
-        set.insert(element.name, Arc::new(schema));
+        set.insert(element.name, cache.compile(schema, origin(is_remote))?);
     }
     Ok(())
 }

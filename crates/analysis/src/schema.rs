@@ -18,7 +18,7 @@ pub use problem::{SchemaError, SchemaProblem};
 use parse::Compiler;
 
 /// Where a schema comes from, which decides what it may contain.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SchemaOrigin {
     /// From the client's schema map: it may only say what is encrypted.
     Local,

@@ -10,9 +10,6 @@ use std::{
     ptr,
 };
 
-use bson::raw::RawDocument;
-use fieldveil_analysis::analyze_request_on;
-
 mod buffer;
 mod library;
 mod status;
@@ -174,7 +171,7 @@ pub unsafe extern "C" fn mongo_crypt_v1_analyze_query(
         // SAFETY: the bytes live during the call, by the contract.
         let (request, namespace) =
             unsafe { (buffer::document(document_bson), buffer::text(ns_str, ns_len)) };
-        let reply = analyzer.analyze(request?, namespace?)?;
+        let reply = analyzer.analyze(namespace?, request?)?;
         let (bytes, len) = buffer::hand_out(reply.as_bytes())?;
         *bson_len = len;
         Ok(bytes)
@@ -191,15 +188,5 @@ pub unsafe extern "C" fn mongo_crypt_v1_bson_free(bson: *mut u8) {
     if !bson.is_null() {
         // SAFETY: the caller gives back what `hand_out` made, once.
         unsafe { buffer::take_back(bson) };
-    }
-}
-
-impl QueryAnalyzer {
-    fn analyze(
-        &self,
-        request: &RawDocument,
-        namespace: &str,
-    ) -> Result<bson::RawDocumentBuf, Failure> {
-        Ok(analyze_request_on(namespace, request)?)
     }
 }

@@ -1,6 +1,9 @@
 //! The handles. A process has one library at most; it counts its analyzers.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bson::raw::{RawDocument, RawDocumentBuf};
+use fieldveil_analysis::Analyzer;
 
 use crate::status::Failure;
 
@@ -11,10 +14,11 @@ pub struct Library {
     _place: u8,
 }
 
-/// An analyzer of the C interface. Analysis keeps no state between commands.
+/// An analyzer of the C interface. Callers make one for each command, so what is worth keeping, the
+/// compiled schemas, belongs to the library.
 #[derive(Debug)]
 pub struct QueryAnalyzer {
-    _place: u8,
+    analyzer: Arc<Analyzer>,
 }
 
 /// The library that is alive.
@@ -23,6 +27,7 @@ struct Live {
     handle: usize,
     /// How many analyzers it has.
     analyzers: usize,
+    analyzer: Arc<Analyzer>,
 }
 
 static LIVE: Mutex<Option<Live>> = Mutex::new(None);
@@ -39,7 +44,7 @@ impl Library {
             return Err(Failure::AlreadyInitialized);
         }
         let handle = Box::into_raw(Box::new(Self { _place: 0 }));
-        *live = Some(Live { handle: handle.addr(), analyzers: 0 });
+        *live = Some(Live { handle: handle.addr(), analyzers: 0, analyzer: Arc::default() });
         Ok(handle)
     }
 
@@ -69,9 +74,18 @@ impl QueryAnalyzer {
             Some(known) if known.handle != library.addr() => Err(Failure::InvalidHandle),
             Some(known) => {
                 known.analyzers += 1;
-                Ok(Box::into_raw(Box::new(Self { _place: 0 })))
+                let analyzer = Arc::clone(&known.analyzer);
+                Ok(Box::into_raw(Box::new(Self { analyzer })))
             }
         }
+    }
+
+    pub(crate) fn analyze(
+        &self,
+        namespace: &str,
+        request: &RawDocument,
+    ) -> Result<RawDocumentBuf, Failure> {
+        Ok(self.analyzer.analyze_request_on(namespace, request)?)
     }
 }
 
