@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bson::raw::{RawDocument, RawDocumentBuf};
+use bson::raw::RawDocumentBuf;
 use fieldveil_query::sort::Sort;
 
 use crate::catalog::Data;
