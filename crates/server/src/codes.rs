@@ -17,6 +17,7 @@ pub(crate) const ILLEGAL_OPERATION: i32 = 20;
 pub(crate) const INVALID_BSON: i32 = 22;
 pub(crate) const ROLE_NOT_FOUND: i32 = 31;
 pub(crate) const CURSOR_NOT_FOUND: i32 = 43;
+pub(crate) const MAX_TIME_MS_EXPIRED: i32 = 50;
 pub(crate) const COMMAND_NOT_FOUND: i32 = 59;
 pub(crate) const INVALID_OPTIONS: i32 = 72;
 pub(crate) const INVALID_NAMESPACE: i32 = 73;
@@ -33,6 +34,12 @@ pub(crate) const INTERRUPTED: i32 = 11601;
 pub(crate) const DUPLICATE_FIELD: i32 = 40413;
 pub(crate) const MISSING_FIELD: i32 = 40414;
 pub(crate) const UNKNOWN_FIELD: i32 = 40415;
+
+/// Codes of errors after which a driver may send a write again.
+///
+/// Source: retryable writes specification.
+pub(crate) const RETRYABLE: &[i32] =
+    &[6, 7, 89, 91, 189, 262, 9001, 10107, 11600, 11602, 13435, 13436];
 
 const NAMES: &[(i32, &str)] = &[
     (1, "InternalError"),

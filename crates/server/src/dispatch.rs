@@ -86,30 +86,24 @@ fn finish(
     begun: Instant,
 ) -> Answer {
     let micros = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
+    let fault = fault.unwrap_or_default();
     let mut reply = match result {
         Ok(mut reply) => {
             tracing::debug!(micros, "done");
-            if let Some(error) = fault.as_ref().and_then(|fault| fault.write_concern_error.as_ref())
-            {
-                reply.append(cstr!("writeConcernError"), error.clone());
+            if let Some(error) = fault.write_concern_error {
+                reply.append(cstr!("writeConcernError"), error);
             }
-            if let Some(labels) = fault.and_then(|fault| fault.error_labels) {
-                let labels: bson::RawArrayBuf = labels.iter().map(String::as_str).collect();
-                reply.append(cstr!("errorLabels"), labels);
-            }
-            reply.append(cstr!("ok"), 1.0);
             reply
         }
         Err(error) => {
             tracing::debug!(micros, code = error.code, "failed");
-            let mut reply = error.to_reply();
-            if let Some(labels) = fault.and_then(|fault| fault.error_labels) {
-                let labels: bson::RawArrayBuf = labels.iter().map(String::as_str).collect();
-                reply.append(cstr!("errorLabels"), labels);
-            }
-            reply
+            error.to_reply()
         }
     };
+    append_labels(shared, &request, &mut reply, fault.error_labels);
+    if reply.get("ok").is_ok_and(|ok| ok.is_none()) {
+        reply.append(cstr!("ok"), 1.0);
+    }
     if shared.options.replica_set.is_some() {
         append_times(shared, &mut reply);
     }
@@ -117,6 +111,32 @@ fn finish(
         return Answer::ReplyThen(reply, Box::new(request));
     }
     Answer::Reply(reply)
+}
+
+/// Labels that a test asks for, or else the one that tells a driver to try a write again.
+fn append_labels(
+    shared: &Shared,
+    request: &Request,
+    reply: &mut RawDocumentBuf,
+    asked_for: Option<Vec<String>>,
+) {
+    let labels = asked_for.unwrap_or_else(|| {
+        let is_retryable_write = shared.options.replica_set.is_some()
+            && request.body.get("txnNumber").is_ok_and(|number| number.is_some());
+        let code = reply.get_i32("code").or_else(|_| {
+            reply.get_document("writeConcernError").and_then(|error| error.get_i32("code"))
+        });
+        match code {
+            Ok(code) if is_retryable_write && codes::RETRYABLE.contains(&code) => {
+                vec!["RetryableWriteError".to_owned()]
+            }
+            _ => Vec::new(),
+        }
+    });
+    if !labels.is_empty() {
+        let labels: bson::RawArrayBuf = labels.iter().map(String::as_str).collect();
+        reply.append(cstr!("errorLabels"), labels);
+    }
 }
 
 /// Whether a client that allows it gets another reply without asking.
@@ -220,6 +240,12 @@ fn run(shared: &Shared, peer: &Peer, command: &Command, request: &Request) -> Co
     if command.access != Access::Public {
         concern::check_read(&arguments, replica_set)?;
         write_concern_error = concern::check_write(&arguments, replica_set)?;
+    }
+    if deadline.is_some()
+        && shared.options.test_commands
+        && shared.fail_points.named("maxTimeAlwaysTimeOut").is_some()
+    {
+        return Err(CommandError::new(codes::MAX_TIME_MS_EXPIRED, "operation exceeded time limit"));
     }
     let call = Call { shared, peer, request, arguments, session, deadline };
     let mut reply = (command.run)(&call)?;

@@ -16,7 +16,6 @@ pub(crate) struct CommandError {
     pub(crate) message: String,
     /// Overrides the name that belongs to the code.
     pub(crate) code_name: Option<String>,
-    pub(crate) labels: Vec<&'static str>,
     /// Fields that follow `codeName` in the reply, such as `errInfo` or `keyPattern`.
     pub(crate) details: RawDocumentBuf,
 }
@@ -25,13 +24,7 @@ pub(crate) type CommandResult = Result<RawDocumentBuf, CommandError>;
 
 impl CommandError {
     pub(crate) fn new(code: i32, message: impl Into<String>) -> Self {
-        Self {
-            code,
-            message: message.into(),
-            code_name: None,
-            labels: Vec::new(),
-            details: RawDocumentBuf::new(),
-        }
+        Self { code, message: message.into(), code_name: None, details: RawDocumentBuf::new() }
     }
 
     pub(crate) fn bad_value(message: impl Into<String>) -> Self {
@@ -56,10 +49,6 @@ impl CommandError {
     /// The whole reply: `ok: 0`, the message, the code and its name, then the details.
     pub(crate) fn to_reply(&self) -> RawDocumentBuf {
         let mut reply = RawDocumentBuf::new();
-        if !self.labels.is_empty() {
-            let labels: bson::RawArrayBuf = self.labels.iter().copied().collect();
-            reply.append(cstr!("errorLabels"), labels);
-        }
         reply.append(cstr!("ok"), 0.0);
         reply.append(cstr!("errmsg"), self.message.as_str());
         reply.append(cstr!("code"), self.code);

@@ -68,7 +68,9 @@ fn get_more(call: &Call<'_>) -> CommandResult {
     let namespace = format!("{}.{collection}", call.request.database);
     let cursors = &call.shared.cursors;
     let mut cursor = cursors.check_out(id, &namespace, call.session)?;
-    if let Some(data) = call.shared.fail_points.named("failGetMoreAfterCursorCheckout") {
+    if call.shared.options.test_commands
+        && let Some(data) = call.shared.fail_points.named("failGetMoreAfterCursorCheckout")
+    {
         let code = data.get_i32("errorCode").unwrap_or(codes::INTERRUPTED);
         cursors.check_in(cursor);
         return Err(CommandError::new(code, "Hit the 'failGetMoreAfterCursorCheckout' failpoint"));
