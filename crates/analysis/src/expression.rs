@@ -71,9 +71,18 @@ impl ExpressionMarker<'_> {
     }
 
     fn items(&mut self, items: &mut [Expression]) -> Result<Vec<Shape>, AnalyzeError> {
+        self.items_from(0, items)
+    }
+
+    /// The items of an array, of which the first has this position.
+    fn items_from(
+        &mut self,
+        first: usize,
+        items: &mut [Expression],
+    ) -> Result<Vec<Shape>, AnalyzeError> {
         let mut shapes = Vec::with_capacity(items.len());
         for (index, item) in items.iter_mut().enumerate() {
-            let place = self.marker.enter(&index.to_string());
+            let place = self.marker.enter(&(first + index).to_string());
             shapes.push(self.expression(item)?);
             self.marker.leave(place);
         }
@@ -123,8 +132,10 @@ impl ExpressionMarker<'_> {
                 let [condition, branches @ ..] = items.as_mut_slice() else {
                     return Ok(Shape::Plain);
                 };
+                let place = self.marker.enter("0");
                 self.plain(condition)?;
-                Ok(join(self.items(branches)?))
+                self.marker.leave(place);
+                Ok(join(self.items_from(1, branches)?))
             }
             ("$cond", Arguments::Named(fields)) => {
                 let mut branches = Vec::new();

@@ -13,6 +13,7 @@ pub(super) const SPEC: Spec = Spec {
         ("sort", Part::Work(part::sort)),
         ("arrayFilters", Part::Keep),
         ("bypassDocumentValidation", Part::Keep),
+        ("bypassEmptyTsReplacement", Part::Keep),
         ("collation", Part::Keep),
         ("hint", Part::Keep),
         ("let", Part::Keep),

@@ -14,6 +14,7 @@ pub(super) const SPEC: Spec = Spec {
         ("documents", Part::Work(documents)),
         ("ordered", Part::Keep),
         ("bypassDocumentValidation", Part::Keep),
+        ("bypassEmptyTsReplacement", Part::Keep),
         ("stmtIds", Part::Keep),
     ],
     joins_collections: false,

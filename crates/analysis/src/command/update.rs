@@ -17,6 +17,7 @@ pub(super) const SPEC: Spec = Spec {
     fields: &[
         ("updates", Part::Work(updates)),
         ("bypassDocumentValidation", Part::Keep),
+        ("bypassEmptyTsReplacement", Part::Keep),
         ("let", Part::Keep),
         ("ordered", Part::Keep),
         ("stmtIds", Part::Keep),
