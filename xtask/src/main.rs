@@ -2,12 +2,14 @@
 #![forbid(unsafe_code)]
 
 mod bench;
+mod dist;
 mod interop;
 mod process;
 mod python;
 mod suite;
 mod unicode_tables;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -27,6 +29,12 @@ enum Command {
     Interop(interop::Options),
     /// Speed, as ratios against a peer in the same run.
     Bench(bench::Options),
+    /// Lays out the shared and static libraries with header and pkg-config file.
+    Dist {
+        /// Where to; made when missing.
+        #[arg(default_value = "dist")]
+        out: PathBuf,
+    },
     /// Writes the folding tables of text indexes anew.
     UnicodeTables,
 }
@@ -36,6 +44,7 @@ fn main() -> ExitCode {
         Command::Test(options) => suite::run(&options),
         Command::Interop(options) => interop::run(&options),
         Command::Bench(options) => bench::run(&options),
+        Command::Dist { out } => dist::run(&out),
         Command::UnicodeTables => unicode_tables::run(),
     };
     match done {
