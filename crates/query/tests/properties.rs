@@ -121,6 +121,31 @@ proptest! {
     }
 
     #[test]
+    fn damaged_bytes_do_not_panic(
+        value in generators::hostile(),
+        damage in proptest::collection::vec((any::<proptest::sample::Index>(), any::<u8>()), 1..4)
+    ) {
+        let mut damaged = bytes(value);
+        let length = damaged.len();
+        for (at, byte) in damage {
+            // The frame stays, so that the damage is met inside.
+            damaged[4 + at.index(length - 5)] = byte;
+        }
+        let document = bson::RawDocument::from_bytes(&damaged).unwrap();
+        let _ = fieldveil_query::document::validate(document, 200);
+        let _ = Filter::parse(document);
+        let _ = Projection::parse_find(document);
+        let _ = fieldveil_query::value::compare_documents(document, document);
+        if let Ok(Some(value)) = document.get("v") {
+            let _ = Expression::parse(value);
+            let _ = Update::parse(value);
+            if let Some(array) = value.as_array() {
+                let _ = Pipeline::parse(array);
+            }
+        }
+    }
+
+    #[test]
     fn nothing_panics_and_all_that_parses_prints(value in generators::hostile()) {
         let reference = value.as_raw_bson_ref();
         if let Ok(expression) = Expression::parse(reference) {
