@@ -8,7 +8,7 @@ use fieldveil_core::QueryAnalysis;
 
 use crate::border::{guard, write_out};
 use crate::crypt_shared::Analyser;
-use crate::hooks::RandomSource;
+use crate::hooks::{CallerCiphers, RandomSource};
 use crate::log::Log;
 use crate::status::{Failure, Status};
 
@@ -76,6 +76,9 @@ impl Crypt {
         builder.credentials_on_demand(options.asks_for_credentials);
         builder.bypass_query_analysis(options.bypasses_query_analysis);
         builder.retry_kms(options.retries_kms);
+        if let Some(ciphers) = options.ciphers {
+            builder.crypto_hooks(Arc::new(CallerCiphers { counter: options.counter, ..ciphers }));
+        }
         if let Some(signer) = options.signer {
             builder.rs256_signer(signer);
         }

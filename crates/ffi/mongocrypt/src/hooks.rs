@@ -1,9 +1,10 @@
 //! Crypto hooks: functions of the caller.
 //!
-//! Native crypto is always available here, so a hook is never needed. The two whose result can be
-//! seen from outside are called in place of ours: the source of random bytes, and the RSA
-//! signature for GCP. The others compute the same bytes as the built-in functions by definition;
-//! they are checked for presence, kept, and not called.
+//! Ciphers are built in, so a hook is never needed. A caller that sets the hooks has its own
+//! functions called for every cipher, keyed hash and random byte of its handle, and for the RSA
+//! signature of GCP. Two things stay built in: the plain SHA-256 hook is kept for its presence
+//! only, because nothing but the signature of AWS requests hashes without a key, and what is
+//! signed there are messages, not data.
 
 use std::ffi::c_void;
 
@@ -13,7 +14,11 @@ use fieldveil_kms::Rs256Signer;
 use crate::binary::Binary;
 use crate::border::CallerContext;
 use crate::random::StockedRandom;
-use crate::status::{Failure, Status};
+use crate::status::Status;
+
+mod ciphers;
+
+pub(crate) use ciphers::{CallerCiphers, CounterHooks};
 
 /// `mongocrypt_crypto_fn`: a cipher. Context, key, IV, input, output, bytes written, status.
 pub type CryptoFn = unsafe extern "C" fn(
@@ -88,14 +93,6 @@ impl Rs256Signer for SignHook {
 fn hook_message(status: &Status) -> String {
     let text = String::from_utf8_lossy(status.text()).into_owned();
     if text.is_empty() { "crypto hook failed".to_owned() } else { text }
-}
-
-/// Fails on the first hook that is missing.
-pub(crate) fn check(hooks: &[(&str, bool)]) -> Result<(), Failure> {
-    match hooks.iter().find(|(_, is_set)| !is_set) {
-        Some((name, _)) => Err(Failure::client(format!("{name} not set"))),
-        None => Ok(()),
-    }
 }
 
 #[cfg(test)]

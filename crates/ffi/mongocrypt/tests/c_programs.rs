@@ -85,6 +85,11 @@ fn misuse() {
 }
 
 #[test]
+fn hooks() {
+    check("hooks");
+}
+
+#[test]
 fn threads() {
     check("threads");
 }

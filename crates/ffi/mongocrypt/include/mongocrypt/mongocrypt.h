@@ -368,6 +368,11 @@ MONGOCRYPT_EXPORT void mongocrypt_ctx_destroy(mongocrypt_ctx_t *ctx);
 
 /* ---- crypto hooks ---- */
 
+/* Never needed; where set, they are called for all ciphers, keyed hashes and random bytes of a handle.
+ * `sha_256` has to be set, and is not called. The CTR and ECB hooks count along with the others only;
+ * without them counter mode is made of the CBC hook. A hook that fails fails the context, with the
+ * message that the hook set. */
+
 /* A cipher. `out` is large enough; `bytes_written` receives how much of it was used. */
 typedef bool (*mongocrypt_crypto_fn)(void *ctx,
                                      mongocrypt_binary_t *key,

@@ -7,7 +7,7 @@ use fieldveil_kms::Rs256Signer;
 
 use crate::border::CallerContext;
 use crate::crypt_shared::SearchPaths;
-use crate::hooks::RandomSource;
+use crate::hooks::{CallerCiphers, CounterHooks, RandomSource};
 use crate::log::LogFn;
 use crate::status::Failure;
 
@@ -20,6 +20,9 @@ pub(super) struct Options {
     pub(super) log_handler: Option<(LogFn, CallerContext)>,
     pub(super) search_paths: SearchPaths,
     pub(super) random: RandomSource,
+    pub(super) ciphers: Option<CallerCiphers>,
+    /// Set apart from the other ciphers, before or after them.
+    pub(super) counter: CounterHooks,
     pub(super) signer: Option<Arc<dyn Rs256Signer + Send + Sync>>,
     pub(super) retries_kms: bool,
     pub(super) allows_several_collections: bool,
@@ -36,6 +39,8 @@ impl Default for Options {
             log_handler: None,
             search_paths: SearchPaths::default(),
             random: RandomSource::default(),
+            ciphers: None,
+            counter: CounterHooks::default(),
             signer: None,
             retries_kms: false,
             allows_several_collections: false,

@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 use super::{Crypt, call};
 use crate::binary::Binary;
 use crate::border::{CallerContext, text};
-use crate::hooks::{self, CryptoFn, HashFn, HmacFn, RandomFn, RandomSource, SignHook};
+use crate::hooks::{CallerCiphers, CryptoFn, HashFn, HmacFn, RandomFn, RandomSource, SignHook};
 use crate::log::LogFn;
 use crate::status::Failure;
 
@@ -250,50 +250,64 @@ pub extern "C" fn mongocrypt_setopt_crypto_hooks(
 ) -> bool {
     call(crypt, |crypt| {
         crypt.set(|options| {
-            hooks::check(&[
-                ("aes_256_cbc_encrypt", aes_256_cbc_encrypt.is_some()),
-                ("aes_256_cbc_decrypt", aes_256_cbc_decrypt.is_some()),
-                ("random", random.is_some()),
-                ("hmac_sha_512", hmac_sha_512.is_some()),
-                ("hmac_sha_256", hmac_sha_256.is_some()),
-                ("sha_256", sha_256.is_some()),
-            ])?;
-            if let Some(random) = random {
-                options.random = RandomSource::hook(random, ctx);
-            }
+            let cbc_encrypt = aes_256_cbc_encrypt.ok_or_else(|| not_set("aes_256_cbc_encrypt"))?;
+            let cbc_decrypt = aes_256_cbc_decrypt.ok_or_else(|| not_set("aes_256_cbc_decrypt"))?;
+            let random = random.ok_or_else(|| not_set("random"))?;
+            let hmac_sha_512 = hmac_sha_512.ok_or_else(|| not_set("hmac_sha_512"))?;
+            let hmac_sha_256 = hmac_sha_256.ok_or_else(|| not_set("hmac_sha_256"))?;
+            sha_256.ok_or_else(|| not_set("sha_256"))?;
+            options.random = RandomSource::hook(random, ctx);
+            options.ciphers = Some(CallerCiphers {
+                cbc_encrypt,
+                cbc_decrypt,
+                hmac_sha_512,
+                hmac_sha_256,
+                context: CallerContext(ctx),
+                counter: options.counter,
+            });
             Ok(())
         })
     })
 }
 
-/// Sets functions of the caller for AES-256 in counter mode.
+/// Sets functions of the caller for AES-256 in counter mode. They are called along with those of
+/// `mongocrypt_setopt_crypto_hooks`.
 #[unsafe(no_mangle)]
 pub extern "C" fn mongocrypt_setopt_aes_256_ctr(
     crypt: Option<&Crypt>,
     aes_256_ctr_encrypt: Option<CryptoFn>,
     aes_256_ctr_decrypt: Option<CryptoFn>,
-    _ctx: *mut c_void,
+    ctx: *mut c_void,
 ) -> bool {
     call(crypt, |crypt| {
-        crypt.set(|_| {
-            hooks::check(&[
-                ("aes_256_ctr_encrypt", aes_256_ctr_encrypt.is_some()),
-                ("aes_256_ctr_decrypt", aes_256_ctr_decrypt.is_some()),
-            ])
+        crypt.set(|options| {
+            let encrypt = aes_256_ctr_encrypt.ok_or_else(|| not_set("aes_256_ctr_encrypt"))?;
+            let decrypt = aes_256_ctr_decrypt.ok_or_else(|| not_set("aes_256_ctr_decrypt"))?;
+            options.counter.ctr = Some((encrypt, decrypt, CallerContext(ctx)));
+            Ok(())
         })
     })
 }
 
-/// Sets a function of the caller for AES-256 on single blocks.
+/// Sets a function of the caller for AES-256 on single blocks, of which counter mode is made. It is
+/// called along with those of `mongocrypt_setopt_crypto_hooks`.
 #[unsafe(no_mangle)]
 pub extern "C" fn mongocrypt_setopt_aes_256_ecb(
     crypt: Option<&Crypt>,
     aes_256_ecb_encrypt: Option<CryptoFn>,
-    _ctx: *mut c_void,
+    ctx: *mut c_void,
 ) -> bool {
     call(crypt, |crypt| {
-        crypt.set(|_| hooks::check(&[("aes_256_ecb_encrypt", aes_256_ecb_encrypt.is_some())]))
+        crypt.set(|options| {
+            let encrypt = aes_256_ecb_encrypt.ok_or_else(|| not_set("aes_256_ecb_encrypt"))?;
+            options.counter.ecb = Some((encrypt, CallerContext(ctx)));
+            Ok(())
+        })
     })
+}
+
+fn not_set(hook: &str) -> Failure {
+    Failure::client(format!("{hook} not set"))
 }
 
 /// Sets a function of the caller that signs for GCP service accounts.
