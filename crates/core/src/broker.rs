@@ -50,20 +50,25 @@ impl KeyRequests {
     }
 
     /// Asks for a key by id and returns its place.
+    #[inline]
     pub(crate) fn add_id(&mut self, id: KeyId) -> usize {
         if let Some((last, place)) = self.last
             && last == id
         {
             return place;
         }
+        let place = self.find_or_push(id);
+        self.last = Some((id, place));
+        place
+    }
+
+    fn find_or_push(&mut self, id: KeyId) -> usize {
         let known = if self.by_id.is_empty() {
             self.requests.iter().position(|request| *request == Request::Id(id))
         } else {
             self.by_id.get(&id).copied()
         };
-        let place = known.unwrap_or_else(|| self.push_id(id));
-        self.last = Some((id, place));
-        place
+        known.unwrap_or_else(|| self.push_id(id))
     }
 
     fn push_id(&mut self, id: KeyId) -> usize {

@@ -221,6 +221,7 @@ fn read_len(bytes: &[u8]) -> Option<usize> {
 
 /// How many bytes the value of this type takes that `bytes` start with. What lies inside an
 /// embedded document or array is not looked at, only its frame.
+#[inline]
 pub(crate) fn value_len(kind: u8, bytes: &[u8]) -> Option<usize> {
     match kind {
         kind::STRING | kind::CODE | kind::SYMBOL => string_len(bytes),

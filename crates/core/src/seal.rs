@@ -37,8 +37,8 @@ impl<'a> Marked<'a> {
     /// If a marking is malformed.
     pub(crate) fn parse(document: &'a [u8], requests: &mut KeyRequests) -> Result<Self, CoreError> {
         let sites = raw::scan(document, is_marking)?;
-        let mut values = Vec::with_capacity(sites.as_slice().len());
-        for site in sites.as_slice() {
+        let mut values = Vec::with_capacity(sites.len());
+        for site in sites.iter() {
             let marking = Marking::parse(site.content(document))?;
             let (user_key, index_key) = match &marking {
                 Marking::Csfle(marking) => {
@@ -111,8 +111,15 @@ pub(crate) fn seal_single(
     random: &mut dyn Random,
     out: &mut Vec<u8>,
 ) -> Result<(), CoreError> {
-    let mut ivs = Ivs::draw(usize::from(algorithm == CsfleAlgorithm::Random), random)?;
-    let job = place(algorithm, ivs.algorithm(algorithm)?, key, value, out)?;
+    let iv = match algorithm {
+        CsfleAlgorithm::Deterministic => Algorithm::Deterministic,
+        CsfleAlgorithm::Random => {
+            let mut iv = [0; IV_LEN];
+            random.fill(&mut iv)?;
+            Algorithm::Random { iv }
+        }
+    };
+    let job = place(algorithm, iv, key, value, out)?;
     encrypt(&[job], Some(key), out)
 }
 

@@ -1,7 +1,7 @@
 //! Unwrapped data keys, by id and by alternate name.
 
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
 use crate::key_id::KeyId;
@@ -41,9 +41,7 @@ impl KeyCache {
 
     /// The key that `selector` names, if it is here and fresh at `now`.
     pub(crate) fn get(&self, selector: KeySelector<'_>, now: Duration) -> Option<Arc<VaultKey>> {
-        self.purge(now);
-        let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
-        entries.get(selector).cloned()
+        self.fresh(now).get(selector).cloned()
     }
 
     /// The keys that `selectors` name, all of them or nothing.
@@ -52,8 +50,7 @@ impl KeyCache {
         selectors: impl Iterator<Item = KeySelector<'a>>,
         now: Duration,
     ) -> Option<Vec<Arc<VaultKey>>> {
-        self.purge(now);
-        let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
+        let entries = self.fresh(now);
         selectors.map(|selector| entries.get(selector).cloned()).collect()
     }
 
@@ -68,13 +65,19 @@ impl KeyCache {
         entries.insert(key, now);
     }
 
-    /// Removes what has died, if anything can have.
-    fn purge(&self, now: Duration) {
-        let Some(expiration) = self.expiration else { return };
-        let next_death = self.entries.read().unwrap_or_else(PoisonError::into_inner).next_death;
-        if next_death.is_some_and(|death| now > death) {
-            let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
-            entries.purge(expiration, now);
+    /// The entries, after what has died is removed, if anything can have.
+    fn fresh(&self, now: Duration) -> RwLockReadGuard<'_, Entries> {
+        let read = || self.entries.read().unwrap_or_else(PoisonError::into_inner);
+        let entries = read();
+        match self.expiration {
+            Some(expiration) if entries.next_death.is_some_and(|death| now > death) => {
+                drop(entries);
+                let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
+                entries.purge(expiration, now);
+                drop(entries);
+                read()
+            }
+            _ => entries,
         }
     }
 }

@@ -13,7 +13,7 @@ use crate::crypt::Crypt;
 use crate::env::Env;
 use crate::error::CoreError;
 use crate::payload::{Cipher, Payload, Sealed, is_readable};
-use crate::raw::{self, Sites, kind, subtype};
+use crate::raw::{self, Sites, subtype};
 use crate::step::{Ready, Step};
 use crate::vault::VaultKey;
 
@@ -119,8 +119,8 @@ fn plan(
     sites: &Sites,
     requests: &mut KeyRequests,
 ) -> Result<Vec<Value>, CoreError> {
-    let mut values = Vec::with_capacity(sites.as_slice().len());
-    for site in sites.as_slice() {
+    let mut values = Vec::with_capacity(sites.len());
+    for site in sites.iter() {
         values.push(match Payload::parse(site.content(document))? {
             Payload::Sealed(sealed) => {
                 let key = Place::First(requests.add_id(sealed.key));
@@ -143,7 +143,7 @@ impl Outer {
         let document = self.document.as_bytes();
         let mut requests = KeyRequests::default();
         let mut layers = Vec::new();
-        for (value, site) in self.values.iter_mut().zip(self.sites.as_slice()) {
+        for (value, site) in self.values.iter_mut().zip(self.sites.iter()) {
             let (Value::Indexed { key }, Payload::Indexed(indexed)) =
                 (&*value, Payload::parse(site.content(document))?)
             else {
@@ -194,11 +194,11 @@ fn open(
     keys: &[Arc<VaultKey>],
 ) -> Result<Ready, CoreError> {
     let mut plaintexts = Vec::with_capacity(document.len());
-    let mut ranges: Vec<(u8, Range<usize>)> = vec![(kind::NULL, 0..0); values.len()];
     let mut jobs = Vec::with_capacity(values.len());
-    let mut job_values = Vec::with_capacity(values.len());
+    // What does not go into the batch, with the place of its value.
+    let mut others = Vec::new();
     for (index, value) in values.iter().enumerate() {
-        let Value::Sealed { cipher, kind, key: Place::First(key), source, aad, end } = value else {
+        let Value::Sealed { cipher, key: Place::First(key), source, aad, end, .. } = value else {
             return Err(KeyVaultError::Missing.into());
         };
         let key = keys.get(*key).ok_or(KeyVaultError::Missing)?;
@@ -209,30 +209,30 @@ fn open(
         let malformed = raw::MalformedBson;
         let associated_data = bytes.get(aad.clone()).ok_or(malformed)?;
         let sealed = bytes.get(aad.end..*end).ok_or(malformed)?;
-        let start = plaintexts.len();
         if *cipher == Cipher::Csfle && key.hooks().is_none() {
             jobs.push(DecryptJob::new(key.key(), associated_data, sealed));
-            job_values.push((index, *kind));
             continue;
         }
+        let start = plaintexts.len();
         key.decrypt(*cipher, associated_data, sealed, &mut plaintexts)?;
-        if let Some(range) = ranges.get_mut(index) {
-            *range = (*kind, start..plaintexts.len());
-        }
+        others.push((index, start..plaintexts.len()));
     }
     batch::decrypt(&mut jobs, &mut plaintexts)?;
-    for (job, (index, kind)) in jobs.iter().zip(job_values) {
-        if let Some(range) = ranges.get_mut(index) {
-            *range = (kind, job.plaintext());
-        }
-    }
+    let mut jobs = jobs.iter();
+    let mut others = others.into_iter().peekable();
     let mut out = Vec::with_capacity(document.len());
     sites.rewrite(document, &mut out, |index, _, out| {
-        let (kind, range) = ranges.get(index).cloned().unwrap_or((kind::NULL, 0..0));
-        let plaintext = plaintexts.get(range).unwrap_or_default();
-        check_plaintext(kind, plaintext)?;
+        let range = match others.next_if(|(other, _)| *other == index) {
+            Some((_, range)) => range,
+            None => jobs.next().ok_or(KeyVaultError::Missing)?.plaintext(),
+        };
+        let Some(Value::Sealed { kind, .. }) = values.get(index) else {
+            return Err(KeyVaultError::Missing.into());
+        };
+        let plaintext = plaintexts.get(range).ok_or(raw::MalformedBson)?;
+        check_plaintext(*kind, plaintext)?;
         out.extend_from_slice(plaintext);
-        Ok::<_, CoreError>(kind)
+        Ok::<_, CoreError>(*kind)
     })?;
     Ready::from_bytes(out)
 }

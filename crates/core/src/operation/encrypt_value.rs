@@ -100,6 +100,11 @@ fn begin(
         (Some(QueryType::Range), true) | (_, false) => {}
         (_, true) => return Err(OptionsError::ExpressionNeedsRange.into()),
     }
+    if let ExplicitPlan::Csfle(algorithm) = plan
+        && let Some(key) = crypt.key_cache().get(options.key()?, env.now)
+    {
+        return encrypt_csfle(algorithm, &value, &key, env);
+    }
     let mut requests = KeyRequests::default();
     let user_key = requests.add(options.key()?);
     let index_key = match &plan {
@@ -146,32 +151,44 @@ fn finish(
     env: &mut Env<'_>,
 ) -> Result<Step, CoreError> {
     let value = value_of(message)?;
+    let plan = match plan {
+        ExplicitPlan::Csfle(algorithm) => return encrypt_csfle(*algorithm, &value, keys.user, env),
+        ExplicitPlan::Qe(plan) => plan,
+    };
+    let mut out = Vec::with_capacity(value.value.len() + 1024);
+    let start = raw::open_frame(&mut out);
+    if is_expression {
+        let expression = value.as_document().ok_or(MessageError::NotDocument)?;
+        let marked = qe::mark_range_expression(expression, plan)?;
+        let mut requests = KeyRequests::default();
+        let marked = Marked::parse(&marked, &mut requests)?;
+        let held = [keys.user, keys.index];
+        let keys: Vec<_> = requests
+            .selectors()
+            .filter_map(|selector| held.into_iter().find(|key| selector == *key.id()).cloned())
+            .collect();
+        out.extend_from_slice(&[kind::DOCUMENT, b'v', 0]);
+        marked.seal(&keys, env.random, &mut out)?;
+    } else {
+        let payload = qe::encrypt_explicit(&value, plan, keys.user, keys.index, env.random)?;
+        out.extend_from_slice(&[kind::BINARY, b'v', 0]);
+        raw::push_binary(&mut out, raw::subtype::ENCRYPTED, &payload);
+    }
+    raw::seal_frame(&mut out, start)?;
+    Ready::from_bytes(out).map(Step::Ready)
+}
+
+/// `{v: ciphertext}`
+fn encrypt_csfle(
+    algorithm: CsfleAlgorithm,
+    value: &Element<'_>,
+    key: &VaultKey,
+    env: &mut Env<'_>,
+) -> Result<Step, CoreError> {
     let mut out = Vec::with_capacity(value.value.len() + 128);
     let start = raw::open_frame(&mut out);
-    match plan {
-        ExplicitPlan::Csfle(algorithm) => {
-            out.extend_from_slice(&[kind::BINARY, b'v', 0]);
-            seal_single(*algorithm, keys.user, &value, env.random, &mut out)?;
-        }
-        ExplicitPlan::Qe(plan) if is_expression => {
-            let expression = value.as_document().ok_or(MessageError::NotDocument)?;
-            let marked = qe::mark_range_expression(expression, plan)?;
-            let mut requests = KeyRequests::default();
-            let marked = Marked::parse(&marked, &mut requests)?;
-            let held = [keys.user, keys.index];
-            let keys: Vec<_> = requests
-                .selectors()
-                .filter_map(|selector| held.into_iter().find(|key| selector == *key.id()).cloned())
-                .collect();
-            out.extend_from_slice(&[kind::DOCUMENT, b'v', 0]);
-            marked.seal(&keys, env.random, &mut out)?;
-        }
-        ExplicitPlan::Qe(plan) => {
-            let payload = qe::encrypt_explicit(&value, plan, keys.user, keys.index, env.random)?;
-            out.extend_from_slice(&[kind::BINARY, b'v', 0]);
-            raw::push_binary(&mut out, raw::subtype::ENCRYPTED, &payload);
-        }
-    }
+    out.extend_from_slice(&[kind::BINARY, b'v', 0]);
+    seal_single(algorithm, key, value, env.random, &mut out)?;
     raw::seal_frame(&mut out, start)?;
     Ready::from_bytes(out).map(Step::Ready)
 }

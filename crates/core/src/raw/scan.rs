@@ -25,28 +25,36 @@ impl Site {
 enum Edit {
     /// A document or array that holds sites starts at this offset.
     Open(usize),
-    /// The next site.
-    Replace,
-    /// The innermost open document ends.
-    Close,
+    /// A site.
+    Replace(Site),
+    /// The innermost open document ends before this offset.
+    Close(usize),
 }
 
 /// Every wanted binary of a document, and the documents around them whose lengths a rewrite changes.
 #[derive(Debug, Default)]
 pub(crate) struct Sites {
-    sites: Vec<Site>,
     edits: Vec<Edit>,
+    count: usize,
 }
 
 impl Sites {
     /// The sites in document order.
-    pub(crate) fn as_slice(&self) -> &[Site] {
-        &self.sites
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Site> {
+        self.edits.iter().filter_map(|edit| match edit {
+            Edit::Replace(site) => Some(site),
+            Edit::Open(_) | Edit::Close(_) => None,
+        })
+    }
+
+    /// How many sites there are.
+    pub(crate) fn len(&self) -> usize {
+        self.count
     }
 
     /// Whether there is no site.
     pub(crate) fn is_empty(&self) -> bool {
-        self.sites.is_empty()
+        self.count == 0
     }
 
     /// Copies `document` to the end of `out`, each site's value replaced by what `replace` appends for
@@ -66,46 +74,31 @@ impl Sites {
             copied = next;
             Ok::<_, MalformedBson>(())
         };
-        let mut frames: Vec<usize> = Vec::with_capacity(8);
-        let mut frame_ends: Vec<usize> = Vec::with_capacity(8);
-        let mut sites = self.sites.iter().enumerate();
+        let mut open = Vec::with_capacity(8);
+        let mut index = 0;
         for edit in &self.edits {
-            match *edit {
+            match edit {
                 Edit::Open(at) => {
-                    copy(out, at, at)?;
-                    frames.push(out.len());
-                    frame_ends.push(at + super::read_len(&document[at..]).ok_or(MalformedBson)?);
+                    copy(out, *at, *at)?;
+                    open.push(out.len());
                 }
-                Edit::Replace => {
-                    let Some((index, site)) = sites.next() else {
-                        return Err(MalformedBson.into());
-                    };
+                Edit::Replace(site) => {
                     copy(out, site.kind_at, site.kind_at)?;
                     let kind_at = out.len();
                     copy(out, site.value_at, site.end)?;
                     let kind = replace(index, site, out)?;
                     *out.get_mut(kind_at).ok_or(MalformedBson)? = kind;
+                    index += 1;
                 }
-                Edit::Close => {
-                    let (Some(start), Some(end)) = (frames.pop(), frame_ends.pop()) else {
-                        return Err(MalformedBson.into());
-                    };
-                    copy(out, end, end)?;
-                    super::write::patch_len(out, start)?;
+                Edit::Close(end) => {
+                    copy(out, *end, *end)?;
+                    super::write::patch_len(out, open.pop().ok_or(MalformedBson)?)?;
                 }
             }
         }
         copy(out, document.len(), document.len())?;
         Ok(())
     }
-}
-
-struct Frame {
-    start: usize,
-    /// Offset of the terminating zero.
-    end: usize,
-    /// Whether the edit list has its `Open`.
-    is_open: bool,
 }
 
 /// Walks all of `document`, checking every length and terminator, and collects the binaries of
@@ -118,55 +111,71 @@ pub(crate) fn scan(
     is_wanted: impl Fn(u8) -> bool,
 ) -> Result<Sites, MalformedBson> {
     super::body(document)?;
-    let mut found = Sites::default();
-    let mut frames = Vec::with_capacity(16);
-    frames.push(Frame { start: 0, end: document.len() - 1, is_open: false });
-    let mut at = 4;
-    while let Some(frame) = frames.last() {
-        if at == frame.end {
-            if frame.is_open {
-                found.edits.push(Edit::Close);
-            }
-            at += 1;
-            frames.pop();
-            continue;
+    let mut walk = Walk { document, is_wanted, found: Sites::default() };
+    walk.document(0, document.len(), 0)?;
+    Ok(walk.found)
+}
+
+struct Walk<'a, F> {
+    document: &'a [u8],
+    is_wanted: F,
+    found: Sites,
+}
+
+impl<F: Fn(u8) -> bool> Walk<'_, F> {
+    /// Walks the document at `start..end`, whose frame has been checked.
+    fn document(&mut self, start: usize, end: usize, depth: usize) -> Result<(), MalformedBson> {
+        if depth > MAX_DEPTH {
+            return Err(MalformedBson);
         }
-        let end = frame.end;
-        let kind_at = at;
-        let rest = document.get(at..end).ok_or(MalformedBson)?;
-        let (&element_kind, named) = rest.split_first().ok_or(MalformedBson)?;
-        let name_len = named.iter().position(|&byte| byte == 0).ok_or(MalformedBson)?;
-        let value = named.get(name_len + 1..).ok_or(MalformedBson)?;
-        let value_len = value_len(element_kind, value).ok_or(MalformedBson)?;
-        let value_at = at + 1 + name_len + 1;
-        at = value_at + value_len;
-        match element_kind {
-            kind::DOCUMENT | kind::ARRAY => {
-                if frames.len() > MAX_DEPTH {
-                    return Err(MalformedBson);
+        let before = self.found.edits.len();
+        self.found.edits.push(Edit::Open(start));
+        let mut at = start + 4;
+        let mut rest = self.document.get(at..end - 1).ok_or(MalformedBson)?;
+        while let Some((&element_kind, named)) = rest.split_first() {
+            let name_len = find_zero(named).ok_or(MalformedBson)?;
+            let value = named.get(name_len + 1..).ok_or(MalformedBson)?;
+            let value_len = value_len(element_kind, value).ok_or(MalformedBson)?;
+            let value_at = at + name_len + 2;
+            let value_end = value_at + value_len;
+            rest = value.get(value_len..).ok_or(MalformedBson)?;
+            match element_kind {
+                kind::DOCUMENT | kind::ARRAY => self.document(value_at, value_end, depth + 1)?,
+                kind::BINARY
+                    if value.get(4) == Some(&subtype::ENCRYPTED)
+                        && value_len > 5
+                        && value.get(5).is_some_and(|&byte| (self.is_wanted)(byte)) =>
+                {
+                    let site = Site { kind_at: at, value_at, end: value_end };
+                    self.found.edits.push(Edit::Replace(site));
+                    self.found.count += 1;
                 }
-                frames.push(Frame { start: value_at, end: at - 1, is_open: false });
-                at = value_at + 4;
+                _ => {}
             }
-            kind::BINARY
-                if value.get(4) == Some(&subtype::ENCRYPTED)
-                    && value_len > 5
-                    && value.get(5).is_some_and(|&byte| is_wanted(byte)) =>
-            {
-                for frame in frames.iter_mut().filter(|frame| !frame.is_open) {
-                    found.edits.push(Edit::Open(frame.start));
-                    frame.is_open = true;
-                }
-                found.edits.push(Edit::Replace);
-                found.sites.push(Site { kind_at, value_at, end: at });
-            }
-            _ => {}
+            at = value_end;
+        }
+        if self.found.edits.len() == before + 1 {
+            self.found.edits.pop();
+        } else {
+            self.found.edits.push(Edit::Close(end));
+        }
+        Ok(())
+    }
+}
+
+/// Offset of the first zero byte; eight bytes at a time.
+fn find_zero(bytes: &[u8]) -> Option<usize> {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    let (words, tail) = bytes.as_chunks::<8>();
+    for (index, word) in words.iter().enumerate() {
+        let word = u64::from_le_bytes(*word);
+        let zeros = word.wrapping_sub(ONES) & !word & HIGH;
+        if zeros != 0 {
+            return Some(index * 8 + zeros.trailing_zeros() as usize / 8);
         }
     }
-    if at != document.len() {
-        return Err(MalformedBson);
-    }
-    Ok(found)
+    Some(words.len() * 8 + tail.iter().position(|&byte| byte == 0)?)
 }
 
 #[cfg(test)]
@@ -190,7 +199,7 @@ mod tests {
             "f": encrypted(&[9]),
         };
         let sites = scan(document.as_bytes(), |byte| byte == 1).unwrap();
-        assert_eq!(sites.as_slice().len(), 2);
+        assert_eq!(sites.len(), 2);
         let mut out = Vec::new();
         sites
             .rewrite(document.as_bytes(), &mut out, |index, site, out| {
@@ -232,6 +241,11 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn zeros_are_found_wherever_they_are(bytes in proptest::collection::vec(0u8..3, 0..40)) {
+            prop_assert_eq!(find_zero(&bytes), bytes.iter().position(|&byte| byte == 0));
+        }
+
         #[test]
         fn any_bytes_are_scanned_without_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
             let mut framed = (bytes.len() as i32 + 5).to_le_bytes().to_vec();
