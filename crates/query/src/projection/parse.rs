@@ -248,11 +248,10 @@ fn mode(fields: &[ProjectedField]) -> Result<Mode, QueryError> {
             }
         }
     }
+    // Without another field, `_id` decides; what neither keeps nor drops keeps the rest.
     Ok(mode.unwrap_or_else(|| {
-        let only_id = |rule: &Rule| {
-            fields.iter().any(|field| field.path.as_str() == "_id" && field.rule == *rule)
-        };
-        let nothing_else = fields.len() == 1;
-        if only_id(&Rule::Include) && nothing_else { Mode::Inclusion } else { Mode::Exclusion }
+        let keeps_id =
+            fields.iter().any(|field| field.path.as_str() == "_id" && field.rule == Rule::Include);
+        if keeps_id { Mode::Inclusion } else { Mode::Exclusion }
     }))
 }

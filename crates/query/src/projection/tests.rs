@@ -12,6 +12,7 @@ fn modes_follow_from_the_fields() {
         (rawdoc! { "_id": 1, "a": 0 }, Mode::Exclusion),
         (rawdoc! { "a": { "b": 1 } }, Mode::Inclusion),
         (rawdoc! { "a": { "$slice": 1 } }, Mode::Exclusion),
+        (rawdoc! { "_id": 1, "a": { "$slice": 1 } }, Mode::Inclusion),
         (rawdoc! { "a": { "$elemMatch": { "b": 1 } } }, Mode::Inclusion),
         (rawdoc! { "a": "$b" }, Mode::Inclusion),
         (rawdoc! { "a.$": 1 }, Mode::Inclusion),

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use bson::raw::{RawBson, RawDocument, RawDocumentBuf};
 use fieldveil_query::QueryError;
+use fieldveil_query::filter::Filter;
 use fieldveil_query::pipeline::{Namespace, Pipeline, Stage};
 
 use super::Context;
@@ -41,6 +42,19 @@ pub trait Source: Send + Sync {
     /// # Errors
     /// Whatever reading comes to.
     fn documents(&self, namespace: &Namespace) -> Result<Documents, QueryError>;
+
+    /// The documents that match a filter. A store with indexes does better than looking at all.
+    ///
+    /// # Errors
+    /// Those of compiling the filter, and whatever reading comes to.
+    fn find(
+        &self,
+        namespace: &Namespace,
+        filter: &Filter,
+        context: &Context,
+    ) -> Result<Documents, QueryError> {
+        Ok(filtered(self.documents(namespace)?, Matcher::compile(filter, context)?))
+    }
 
     /// `$out`: the collection's documents become these.
     ///
@@ -187,6 +201,12 @@ fn apply(
         Stage::Out(target) => output::out(input, target, environment),
         Stage::Merge(merge) => output::merge(input, merge, environment)?,
         Stage::Documents(expression) => compose::documents(expression, context)?,
+        Stage::Other { name: "$changeStream", .. } => {
+            return Err(QueryError::new(
+                40573,
+                "The $changeStream stage is only supported on replica sets",
+            ));
+        }
         Stage::Other { name, value } => match environment.source.report(name, value)? {
             Some(documents) => documents,
             None => return Err(QueryError::not_supported(format!("the stage {name}"))),
@@ -257,10 +277,16 @@ impl Budget {
         }
         Err(QueryError::new(
             292,
-            format!(
-                "{} exceeded memory limit of {} bytes, but did not opt in to external sorting.",
-                self.stage, self.limit
-            ),
+            if self.stage == "$group" {
+                "Exceeded memory limit for $group, but didn't allow external sort. Pass \
+                 allowDiskUse:true to opt in."
+                    .to_owned()
+            } else {
+                format!(
+                    "{} exceeded memory limit of {} bytes, but did not opt in to external sorting.",
+                    self.stage, self.limit
+                )
+            },
         ))
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bson::raw::{RawArrayBuf, RawBson, RawBsonRef, RawDocument, RawDocumentBuf};
 use fieldveil_query::collation::Collation;
+use fieldveil_query::filter::{Filter, Predicate};
 use fieldveil_query::pipeline::{Lookup, Namespace, Pipeline};
 use fieldveil_query::{FieldPath, QueryError};
 
@@ -106,6 +107,15 @@ pub(super) fn join_values(document: &RawDocument, path: &Path) -> Result<Vec<Raw
     Ok(values)
 }
 
+/// The other collection as far as it is known.
+enum Other {
+    Unread,
+    /// In memory.
+    Held(Foreign),
+    /// Too large to hold, so it is asked again for each document.
+    Large,
+}
+
 struct Join {
     from: Option<Namespace>,
     as_path: Vec<String>,
@@ -114,7 +124,7 @@ struct Join {
     variables: Vec<(String, Compiled)>,
     pipeline: Option<Pipeline>,
     environment: Environment,
-    foreign: Option<Foreign>,
+    foreign: Other,
     /// The result for every document, where it depends on none.
     constant: Option<RawArrayBuf>,
 }
@@ -141,7 +151,7 @@ pub(super) fn lookup(
         variables,
         pipeline: stage.pipeline.clone(),
         environment: environment.clone(),
-        foreign: None,
+        foreign: Other::Unread,
         constant: None,
     };
     Ok(Box::new(input.map(move |document| join.apply(&document?))))
@@ -157,27 +167,14 @@ impl Join {
         if let Some(constant) = &self.constant {
             return Ok(constant.clone());
         }
-        let foreign = match self.foreign.take() {
-            Some(foreign) => foreign,
-            None => Foreign::read(
-                "$lookup",
-                self.from.as_ref(),
-                self.foreign_field.as_ref(),
-                &self.environment,
-            )?,
-        };
-        let joined: Vec<RawDocumentBuf> = match &self.local {
-            None => foreign.documents.clone(),
-            Some(path) => foreign
-                .find(&join_values(document, path)?)
-                .into_iter()
-                .filter_map(|place| foreign.documents.get(place).cloned())
-                .collect(),
-        };
-        self.foreign = Some(foreign);
+        let joined = self.joined(document)?;
         let mut found = RawArrayBuf::new();
         match &self.pipeline {
-            None => joined.into_iter().for_each(|document| found.push(document)),
+            None => {
+                for document in joined {
+                    found.push(document?);
+                }
+            }
             Some(pipeline) => {
                 let mut values = Vec::new();
                 for (name, expression) in &self.variables {
@@ -185,7 +182,7 @@ impl Join {
                     values.push((name.clone(), value.unwrap_or(RawBson::Undefined)));
                 }
                 let environment = self.environment.with_variables(values);
-                for document in run(pipeline, listed(joined), &environment)? {
+                for document in run(pipeline, joined, &environment)? {
                     found.push(document?);
                 }
             }
@@ -195,4 +192,47 @@ impl Join {
         }
         Ok(found)
     }
+
+    /// The other collection's documents that join by the fields, or all of them.
+    fn joined(&mut self, document: &RawDocument) -> Result<Documents, QueryError> {
+        if let Other::Unread = self.foreign {
+            let field = self.foreign_field.as_ref();
+            let read = Foreign::read("$lookup", self.from.as_ref(), field, &self.environment);
+            self.foreign = match read {
+                Ok(foreign) => Other::Held(foreign),
+                Err(error) if error.code() == 292 => Other::Large,
+                Err(error) => return Err(error),
+            };
+        }
+        let values = match &self.local {
+            None => None,
+            Some(path) => Some(join_values(document, path)?),
+        };
+        let source = &self.environment.source;
+        Ok(match (&self.foreign, values, &self.from, &self.foreign_field) {
+            (Other::Held(foreign), None, ..) => listed(foreign.documents.clone()),
+            (Other::Held(foreign), Some(values), ..) => listed(
+                foreign
+                    .find(&values)
+                    .into_iter()
+                    .filter_map(|place| foreign.documents.get(place).cloned())
+                    .collect(),
+            ),
+            (_, Some(values), Some(namespace), Some(field)) => {
+                source.find(namespace, &any_of(field, values), &self.environment.context)?
+            }
+            (_, _, Some(namespace), _) => source.documents(namespace)?,
+            _ => listed(Vec::new()),
+        })
+    }
+}
+
+/// The filter for equality with one of the values. `$in` would match by regular expressions.
+fn any_of(field: &FieldPath, values: Vec<RawBson>) -> Filter {
+    let (patterns, plain): (Vec<_>, Vec<_>) =
+        values.into_iter().partition(|value| matches!(value, RawBson::RegularExpression(_)));
+    let at_field = |predicate| Filter::Field { path: field.clone(), predicate };
+    let mut parts = vec![at_field(Predicate::In(plain))];
+    parts.extend(patterns.into_iter().map(|value| at_field(Predicate::Eq(value))));
+    Filter::Or(parts)
 }

@@ -240,6 +240,25 @@ fn results_are_written() {
 }
 
 #[test]
+fn collections_too_large_to_hold_are_asked_for_each_document() {
+    let source = Arc::new(Memory::default());
+    source.collections.lock().unwrap().insert(
+        "other".to_owned(),
+        list(&rawbson!([{ "k": 1, "v": "one" }, { "k": [2, 3], "v": "many" }, { "v": "none" }])),
+    );
+    let input = rawbson!([{ "a": 1 }, { "a": [3, 9] }, { "b": 1 }]);
+    for stages in [
+        rawbson!([{ "$lookup": { "from": "other", "localField": "a", "foreignField": "k", "as": "o" } }]),
+        rawbson!([{ "$lookup": { "from": "other", "pipeline": [{ "$match": { "k": 2 } }], "as": "o" } }]),
+    ] {
+        let mut environment = environment(source.clone());
+        let held = run_on(&input, &stages, &environment).unwrap();
+        environment.memory_limit = 10;
+        assert_eq!(run_on(&input, &stages, &environment).unwrap(), held, "{stages:?}");
+    }
+}
+
+#[test]
 fn limits_and_absent_stages_are_errors() {
     let mut environment = environment(Arc::new(Memory::default()));
     environment.memory_limit = 50;
