@@ -178,3 +178,78 @@ fn wrap(name: &str, value: RawBson) -> RawBson {
 fn owned_document(document: &RawDocument) -> Document {
     Document::try_from(document).unwrap()
 }
+
+/// Runs on a stack as small as that of an async runtime's worker.
+fn on_a_small_stack(run: impl FnOnce() + Send + 'static) {
+    std::thread::Builder::new().stack_size(2 << 20).spawn(run).unwrap().join().unwrap();
+}
+
+fn nested(levels: usize, start: RawBson, wrap: impl Fn(RawBson) -> RawBson) -> RawBson {
+    (0..levels).fold(start, |inner, _| wrap(inner))
+}
+
+#[test]
+fn operators_nest_to_the_limit_without_overflow() {
+    on_a_small_stack(|| {
+        let list = |value| generators::array(vec![value]);
+        let document = bson::rawdoc! { "a": [[1]], "l": [1] };
+        for wrapped in [
+            nested(100, bson::rawbson!({ "a": 1 }), |inner| wrap("$and", list(inner))),
+            nested(50, bson::rawbson!({ "a": 1 }), |inner| wrap("a", wrap("$elemMatch", inner))),
+            wrap("a", nested(99, bson::rawbson!({ "$gt": 1 }), |inner| wrap("$not", inner))),
+        ] {
+            let filter = Filter::parse(wrapped.as_document().unwrap()).unwrap();
+            assert!(matches(&filter, &document).is_some());
+            assert_eq!(Filter::parse(&filter.to_raw()).unwrap(), filter);
+        }
+        for expression in [
+            nested(98, bson::rawbson!("$a"), |inner| wrap("$not", list(inner))),
+            nested(98, bson::rawbson!("$a"), |inner| wrap("x", inner)),
+            nested(98, bson::rawbson!("$$this"), |inner| {
+                let input = bson::rawbson!("$l");
+                let arguments = vec![("input".to_owned(), input), ("in".to_owned(), inner)];
+                wrap("$map", RawBson::Document(generators::build(arguments)))
+            }),
+            nested(98, bson::rawbson!(1), |inner| {
+                let arguments = vec![
+                    ("vars".to_owned(), bson::rawbson!({ "v": "$l" })),
+                    ("in".to_owned(), wrap("$size", list(list(inner)))),
+                ];
+                wrap("$let", RawBson::Document(generators::build(arguments)))
+            }),
+        ] {
+            if let Ok(parsed) = Expression::parse(expression.as_raw_bson_ref()) {
+                let compiled = Compiled::compile(&parsed, &context()).unwrap();
+                compiled.evaluate(&document, &context()).unwrap();
+            }
+        }
+    });
+}
+
+#[test]
+fn documents_nest_to_their_limit_without_overflow() {
+    on_a_small_stack(|| {
+        let deep = nested(190, RawBson::Int32(1), |inner| wrap("a", inner));
+        let document = deep.as_document().unwrap().to_owned();
+        assert!(fieldveil_query::document::validate(&document, 200).is_ok());
+        assert_eq!(value::compare_documents(&document, &document), Ordering::Equal);
+        let arrays = nested(190, RawBson::Int32(1), |inner| generators::array(vec![inner]));
+        let arrays = wrap("a", arrays);
+        let arrays = arrays.as_document().unwrap();
+        let path = vec!["a"; 180].join(".");
+        let update = wrap("$set", wrap(&path, RawBson::Int32(2)));
+        let update = Update::parse(update.as_raw_bson_ref()).unwrap();
+        Updater::compile(&update, &[], &context()).unwrap().apply(&document, None).unwrap();
+        let filter = wrap(&path, RawBson::Int32(2));
+        let filter = Filter::parse(filter.as_document().unwrap()).unwrap();
+        assert!(matches(&filter, &document).is_some() && matches(&filter, arrays).is_some());
+        let projection = wrap(&path, RawBson::Int32(1));
+        let projection = Projection::parse_find(projection.as_document().unwrap()).unwrap();
+        let projector = Projector::compile(&projection, &context()).unwrap();
+        projector.apply(&document, None).unwrap();
+        projector.apply(arrays, None).unwrap();
+        let field = Expression::parse(RawBson::String(format!("${path}")).as_raw_bson_ref());
+        let compiled = Compiled::compile(&field.unwrap(), &context()).unwrap();
+        compiled.evaluate(arrays, &context()).unwrap();
+    });
+}
