@@ -26,6 +26,8 @@ from differential_worker import pack, unpack
 
 DETERMINISTIC = "AEAD_AES_256_CBC_HMAC_SHA_512-Deterministic"
 RANDOM = "AEAD_AES_256_CBC_HMAC_SHA_512-Random"
+# First bytes of Queryable Encryption values: malformed ones are refused in words of our own.
+QUERYABLE = {11, 14, 15, 16, 17}
 
 
 class Side:
@@ -151,15 +153,19 @@ def compare_documents(ours, shipped, keys, documents, rng):
 
 def compare_damage(ours, shipped, keys, documents, rng):
     """A ciphertext that was changed gives the same error, or the same nothing."""
-    for _ in range(200):
+    for number in range(456):
         value = bytearray(bson.decode(rng.choice(documents))["v"])
-        if rng.random() < 0.3:
+        if number < 256:
+            value[0] = number
+        elif rng.random() < 0.3:
             del value[rng.randrange(len(value)) :]
         else:
             value[rng.randrange(len(value))] ^= 1 << rng.randrange(8)
         raw = bson.encode({"v": Binary(bytes(value), 6)})
         arguments = {"document": raw, "keys": keys}
         one, other = ours.ask("decrypt_value", **arguments), shipped.ask("decrypt_value", **arguments)
+        if value[:1] and value[0] in QUERYABLE and "error" in one and "error" in other:
+            continue
         compare(f"decrypt {value.hex()}", one, other)
 
 
