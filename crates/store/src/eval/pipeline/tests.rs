@@ -210,6 +210,27 @@ fn windows_move_over_partitions() {
 }
 
 #[test]
+fn series_look_at_neighbours() {
+    check(
+        rawbson!([{ "t": 0, "v": 0, "w": 1 }, { "t": 2, "v": 4, "w": null }, { "t": 4, "v": 4, "w": 5 }]),
+        vec![(
+            rawbson!([{ "$setWindowFields": { "sortBy": { "t": 1 }, "output": {
+                    "d": { "$derivative": { "input": "$v" }, "window": { "documents": [-1, 0] } },
+                    "i": { "$integral": { "input": "$v" }, "window": { "documents": ["unbounded", "current"] } },
+                    "e": { "$expMovingAvg": { "input": "$v", "alpha": 0.5 } },
+                    "c": { "$covariancePop": ["$t", "$v"] },
+                    "l": { "$linearFill": "$w" }
+                } } }, { "$unset": ["t", "v", "w"] }]),
+            rawbson!([
+                { "d": null, "i": 0.0, "e": 0.0, "c": 2.6666666666666665, "l": 1 },
+                { "d": 2.0, "i": 4.0, "e": 2.0, "c": 2.6666666666666665, "l": 3.0 },
+                { "d": 0.0, "i": 12.0, "e": 3.0, "c": 2.6666666666666665, "l": 5 }
+            ]),
+        )],
+    );
+}
+
+#[test]
 fn redaction_goes_level_by_level() {
     check(
         rawbson!([{ "level": 1, "a": { "level": 5, "x": 1 }, "b": [{ "level": 2 }, { "level": 9 }, 3] }]),

@@ -17,6 +17,10 @@ use crate::eval::expression::{Compiled, Scope, Value};
 use crate::eval::projection::whole_number;
 use crate::eval::sort::{SortValues, Sorter};
 
+mod series;
+
+use series::Series;
+
 /// A new field: where, what, over which documents.
 struct Output {
     path: Vec<String>,
@@ -37,6 +41,7 @@ enum Function {
     },
     /// The last value that was not null.
     Locf(Compiled),
+    Series(Series),
 }
 
 /// The documents a function sees, relative to the current one.
@@ -173,6 +178,13 @@ fn values(
                 list.push(last.clone());
             }
         }
+        Function::Series(series) if series.has_window() => {
+            for index in 0..rows.len() {
+                let range = output.window.range(rows, index)?;
+                list.push(series.over_window(rows.get(range).unwrap_or_default(), context)?);
+            }
+        }
+        Function::Series(series) => list = series.over_partition(rows, context)?,
         Function::Accumulator(plan) => {
             let mut previous: Option<(Range<usize>, RawBson)> = None;
             for index in 0..rows.len() {
@@ -277,21 +289,24 @@ fn window(document: Option<&RawDocument>, sort: &Sort) -> Result<Window, QueryEr
     }
     let unit = match document.get("unit")? {
         None => 1,
-        Some(RawBsonRef::String(unit)) => match unit {
-            "week" => 604_800_000,
-            "day" => 86_400_000,
-            "hour" => 3_600_000,
-            "minute" => 60_000,
-            "second" => 1000,
-            "millisecond" => 1,
-            other => {
-                return Err(QueryError::not_supported(format!("the unit '{other}' of a window")));
-            }
-        },
+        Some(RawBsonRef::String(unit)) => unit_millis(unit)?,
         Some(_) => return Err(QueryError::failed_to_parse("'unit' must be a string")),
     };
     let (low, high) = pair(bounds)?;
     Ok(Window::Range(low, high, unit))
+}
+
+/// Milliseconds of a unit; months and years differ in length and are not supported.
+fn unit_millis(unit: &str) -> Result<i64, QueryError> {
+    match unit {
+        "week" => Ok(604_800_000),
+        "day" => Ok(86_400_000),
+        "hour" => Ok(3_600_000),
+        "minute" => Ok(60_000),
+        "second" => Ok(1000),
+        "millisecond" => Ok(1),
+        other => Err(QueryError::not_supported(format!("the unit '{other}' of a window"))),
+    }
 }
 
 fn is_unbounded(bounds: RawBsonRef<'_>) -> bool {
@@ -375,13 +390,21 @@ fn compile(function: &Accumulator, sort: &Sort, context: &Context) -> Result<Fun
             }
         }
         "$locf" => Function::Locf(Compiled::compile(&function.argument, context)?),
-        "$derivative" | "$integral" | "$expMovingAvg" | "$covariancePop" | "$covarianceSamp"
-        | "$linearFill" | "$minMaxScaler" => {
-            return Err(QueryError::not_supported(format!(
-                "the window function {}",
-                function.operator
-            )));
+        "$derivative" | "$integral" | "$expMovingAvg" | "$linearFill" if sort.keys.len() != 1 => {
+            return Err(QueryError::new(
+                5371602,
+                format!(
+                    "{} must be specified with a top level sortBy expression with exactly one element",
+                    function.operator
+                ),
+            ));
         }
-        _ => Function::Accumulator(Plan::compile(function, context)?),
+        "$minMaxScaler" => {
+            return Err(QueryError::not_supported("the window function $minMaxScaler"));
+        }
+        _ => match Series::compile(function, context)? {
+            Some(series) => Function::Series(series),
+            None => Function::Accumulator(Plan::compile(function, context)?),
+        },
     })
 }
