@@ -90,12 +90,11 @@ impl NeedCollectionInfo {
 pub struct NeedMarkings {
     operation: Box<EncryptCommand>,
     command: RawDocumentBuf,
-    reply: Option<RawDocumentBuf>,
 }
 
 impl NeedMarkings {
     pub(crate) fn new(operation: Box<EncryptCommand>, command: RawDocumentBuf) -> Self {
-        Self { operation, command, reply: None }
+        Self { operation, command }
     }
 
     /// The database of the command.
@@ -113,9 +112,7 @@ impl NeedMarkings {
     /// # Errors
     /// If it is not one of query analysis.
     pub fn feed(&mut self, reply: &RawDocument) -> Result<(), CoreError> {
-        self.operation.check_reply(reply)?;
-        self.reply = Some(reply.to_owned());
-        Ok(())
+        self.operation.feed_reply(reply)
     }
 
     /// Ends the answer.
@@ -123,7 +120,7 @@ impl NeedMarkings {
     /// # Errors
     /// If there was no reply; those of what comes next.
     pub fn done(self, env: &mut Env<'_>) -> Result<Step, CoreError> {
-        self.operation.analysed(self.reply, env)
+        self.operation.analysed(env)
     }
 
     /// [`feed`](Self::feed) and [`done`](Self::done) in one.

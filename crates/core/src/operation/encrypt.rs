@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use bson::{RawDocument, RawDocumentBuf};
 
-use self::analysis::{Analysed, WireVersion};
+use self::analysis::{Reply, WireVersion};
 use self::schemas::CommandSchemas;
 use super::{KeyHunt, Waiting};
 use crate::broker::KeyRequests;
@@ -47,6 +47,7 @@ pub(crate) struct EncryptCommand {
     names_database: bool,
     schemas: CommandSchemas,
     wire_version: WireVersion,
+    reply: Option<Reply>,
     /// Ids of keys that schemas name by alternate name.
     named_keys: HashMap<String, KeyId>,
     /// What analysis made of the command; `None` if it needs no encryption.
@@ -85,6 +86,7 @@ pub(crate) fn encrypt_command(
         names_database: target.database.is_some(),
         schemas,
         wire_version: WireVersion::NotNeeded,
+        reply: None,
         named_keys: HashMap::new(),
         marked: None,
     });
@@ -208,35 +210,32 @@ impl EncryptCommand {
         self.find_keys(env)
     }
 
-    /// Checks the reply of the analysing process.
-    pub(crate) fn check_reply(&self, reply: &RawDocument) -> Result<(), CoreError> {
-        match self.wire_version {
-            WireVersion::Asked => analysis::read_wire_version(reply).map(|_| ())?,
-            _ => Analysed::read(reply).map(|_| ())?,
-        }
+    /// Takes the reply of the analysing process.
+    pub(crate) fn feed_reply(&mut self, reply: &RawDocument) -> Result<(), CoreError> {
+        self.reply = Some(match self.wire_version {
+            WireVersion::Asked => Reply::WireVersion(analysis::read_wire_version(reply)?),
+            WireVersion::NotNeeded | WireVersion::Known(_) => {
+                Reply::Analysed(analysis::read_marked(reply)?.map(RawDocument::to_owned))
+            }
+        });
         Ok(())
     }
 
     /// Goes on with the reply of the analysing process.
-    pub(crate) fn analysed(
-        mut self: Box<Self>,
-        reply: Option<RawDocumentBuf>,
-        env: &mut Env<'_>,
-    ) -> Result<Step, CoreError> {
-        let reply = reply.ok_or(AnalysisError::NoReply)?;
-        if let WireVersion::Asked = self.wire_version {
-            let version = analysis::read_wire_version(&reply)?;
-            self.wire_version = WireVersion::Known(version);
-            if self.is_unknown_to(version)? {
-                return Ok(Step::Ready(Ready::new(self.command)));
+    pub(crate) fn analysed(mut self: Box<Self>, env: &mut Env<'_>) -> Result<Step, CoreError> {
+        match self.reply.take().ok_or(AnalysisError::NoReply)? {
+            Reply::WireVersion(version) => {
+                self.wire_version = WireVersion::Known(version);
+                if self.is_unknown_to(version)? {
+                    return Ok(Step::Ready(Ready::new(self.command)));
+                }
+                self.find_schemas(env)
             }
-            return self.find_schemas(env);
+            Reply::Analysed(marked) => {
+                self.marked = marked;
+                self.find_keys(env)
+            }
         }
-        self.marked = match Analysed::read(&reply)? {
-            Analysed::NothingToDo => None,
-            Analysed::Marked(command) => Some(command.to_owned()),
-        };
-        self.find_keys(env)
     }
 
     /// Gets the keys of all markings.

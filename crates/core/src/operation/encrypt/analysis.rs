@@ -72,26 +72,25 @@ pub(super) fn read_wire_version(reply: &RawDocument) -> Result<i32, AnalysisErro
     version.as_i32().ok_or(AnalysisError::WireVersionType)
 }
 
-/// The reply to a command.
-pub(super) enum Analysed<'a> {
-    /// No schema has an encrypted field: the command goes as it came.
-    NothingToDo,
-    /// The command with markings.
-    Marked(&'a RawDocument),
+/// What the analysing process has said.
+pub(super) enum Reply {
+    /// How old it is.
+    WireVersion(i32),
+    /// The command with markings; `None` if it goes as it came.
+    Analysed(Option<RawDocumentBuf>),
 }
 
-impl<'a> Analysed<'a> {
-    pub(super) fn read(reply: &'a RawDocument) -> Result<Self, AnalysisError> {
-        let bytes = reply.as_bytes();
-        crate::raw::scan(bytes, |_| false)?;
-        let requires = find(bytes, "schemaRequiresEncryption")?;
-        if requires.and_then(|element| element.as_bool()) == Some(false) {
-            return Ok(Self::NothingToDo);
-        }
-        let result = find(bytes, "result")?.ok_or(AnalysisError::NoReply)?;
-        let result = result.as_document().ok_or(AnalysisError::ResultType)?;
-        Ok(Self::Marked(RawDocument::from_bytes(result).map_err(|_| MalformedBson)?))
+/// The command with markings, from the reply to a command. `None` if no schema has an encrypted field.
+/// What is inside the command is not checked.
+pub(super) fn read_marked(reply: &RawDocument) -> Result<Option<&RawDocument>, AnalysisError> {
+    let bytes = reply.as_bytes();
+    let requires = find(bytes, "schemaRequiresEncryption")?;
+    if requires.and_then(|element| element.as_bool()) == Some(false) {
+        return Ok(None);
     }
+    let result = find(bytes, "result")?.ok_or(AnalysisError::NoReply)?;
+    let result = result.as_document().ok_or(AnalysisError::ResultType)?;
+    Ok(Some(RawDocument::from_bytes(result).map_err(|_| MalformedBson)?))
 }
 
 impl EncryptCommand {
@@ -163,10 +162,7 @@ impl EncryptCommand {
             let mut request = self.analysis_request(Addressee::Library)?;
             request.append(bson::raw::cstr!("$db"), self.database.as_str());
             let reply = analyze_request(&request).map_err(AnalysisError::from)?;
-            return Ok(match Analysed::read(&reply)? {
-                Analysed::NothingToDo => None,
-                Analysed::Marked(command) => Some(command.to_owned()),
-            });
+            return Ok(read_marked(&reply)?.map(RawDocument::to_owned));
         }
         if self.schemas.find_with(|schema| schema.json.is_some()).is_none() {
             return Ok(None);
