@@ -7,6 +7,24 @@
 //!
 //! Unknown operators, stages and options are errors that name them. Errors carry the code, code
 //! name and text a MongoDB server answers with.
+//!
+//! ```
+//! use bson::rawdoc;
+//! use fieldveil_query::filter::{Filter, Predicate};
+//!
+//! let mut filter = Filter::parse(&rawdoc! { "ssn": "123", "age": { "$gt": 40 } })?;
+//! if let Filter::And(parts) = &mut filter {
+//!     if let Filter::Field { path, predicate: Predicate::Eq(value) } = &mut parts[0] {
+//!         assert_eq!(path.as_str(), "ssn");
+//!         *value = "a marking".into();
+//!     }
+//! }
+//! assert_eq!(
+//!     filter.to_raw(),
+//!     rawdoc! { "$and": [{ "ssn": { "$eq": "a marking" } }, { "age": { "$gt": 40 } }] }
+//! );
+//! # Ok::<(), fieldveil_query::QueryError>(())
+//! ```
 #![forbid(unsafe_code)]
 
 pub mod collation;

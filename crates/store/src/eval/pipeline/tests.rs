@@ -231,6 +231,17 @@ fn series_look_at_neighbours() {
 }
 
 #[test]
+fn gaps_are_filled() {
+    check(
+        rawbson!([{ "t": 2, "a": null, "b": 4 }, { "t": 0, "a": 1 }, { "t": 4, "a": 5, "b": 6 }]),
+        vec![(
+            rawbson!([{ "$fill": { "sortBy": { "t": 1 }, "output": { "a": { "method": "linear" }, "b": { "value": 0 } } } }]),
+            rawbson!([{ "t": 0, "a": 1, "b": 0 }, { "t": 2, "a": 3.0, "b": 4 }, { "t": 4, "a": 5, "b": 6 }]),
+        )],
+    );
+}
+
+#[test]
 fn redaction_goes_level_by_level() {
     check(
         rawbson!([{ "level": 1, "a": { "level": 5, "x": 1 }, "b": [{ "level": 2 }, { "level": 9 }, 3] }]),
