@@ -31,6 +31,7 @@ pub(crate) use accumulate::{
 };
 pub(crate) use array::count_argument;
 pub(crate) use compare::compare_values;
+pub(crate) use date::move_date;
 pub(crate) use object::merge_into;
 pub(crate) use values::type_name;
 

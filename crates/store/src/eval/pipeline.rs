@@ -18,6 +18,7 @@ use super::matcher::Matcher;
 mod accumulator;
 mod bucket;
 mod compose;
+mod densify;
 mod fill;
 mod graph;
 mod group;
@@ -202,6 +203,7 @@ fn apply(
         Stage::Out(target) => output::out(input, target, environment),
         Stage::Merge(merge) => output::merge(input, merge, environment)?,
         Stage::Documents(expression) => compose::documents(expression, context)?,
+        Stage::Other { name: "$densify", value } => densify::densify(input, value, environment)?,
         Stage::Other { name: "$fill", value } => fill::fill(input, value, environment)?,
         Stage::Other { name: "$changeStream", .. } => {
             return Err(QueryError::new(

@@ -15,6 +15,7 @@ mod zone;
 
 pub(super) use format::iso_text;
 pub(super) use parse::parse_date;
+pub(crate) use shift::move_date;
 
 pub(super) fn find(operator: &str) -> Option<PositionalFunction> {
     parts::find(operator)

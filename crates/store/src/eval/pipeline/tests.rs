@@ -242,6 +242,34 @@ fn gaps_are_filled() {
 }
 
 #[test]
+fn series_are_made_dense() {
+    check(
+        rawbson!([{ "p": 1, "v": 0 }, { "p": 1, "v": 5 }, { "p": 2, "v": 2 }, { "p": 2 }]),
+        vec![
+            (
+                rawbson!([{ "$densify": { "field": "v", "partitionByFields": ["p"], "range": { "step": 2, "bounds": "partition" } } }]),
+                rawbson!([{ "p": 2 }, { "p": 1, "v": 0 }, { "p": 1, "v": 2 }, { "p": 1, "v": 4 }, { "p": 1, "v": 5 }, { "p": 2, "v": 2 }]),
+            ),
+            (
+                rawbson!([{ "$match": { "p": 2, "v": 2 } }, { "$densify": { "field": "v", "range": { "step": 1, "bounds": [1, 4] } } }]),
+                rawbson!([{ "v": 1 }, { "p": 2, "v": 2 }, { "v": 3 }]),
+            ),
+        ],
+    );
+    let month = |month: u8| {
+        let days = [0, 31, 59, 90];
+        RawBson::DateTime(DateTime::from_millis(days[usize::from(month) - 1] * 86_400_000))
+    };
+    check(
+        rawbson!([{ "t": month(1) }, { "t": month(3) }]),
+        vec![(
+            rawbson!([{ "$densify": { "field": "t", "range": { "step": 1, "unit": "month", "bounds": "full" } } }]),
+            rawbson!([{ "t": month(1) }, { "t": month(2) }, { "t": month(3) }]),
+        )],
+    );
+}
+
+#[test]
 fn redaction_goes_level_by_level() {
     check(
         rawbson!([{ "level": 1, "a": { "level": 5, "x": 1 }, "b": [{ "level": 2 }, { "level": 9 }, 3] }]),
@@ -303,7 +331,7 @@ fn limits_and_absent_stages_are_errors() {
     ] {
         assert_eq!(run_on(&input, &stages, &environment).unwrap_err().code(), 292, "{stages:?}");
     }
-    for stages in [rawbson!([{ "$geoNear": {} }]), rawbson!([{ "$densify": {} }])] {
+    for stages in [rawbson!([{ "$geoNear": {} }]), rawbson!([{ "$search": {} }])] {
         assert_eq!(run_on(&input, &stages, &environment).unwrap_err().code(), 238, "{stages:?}");
     }
 }

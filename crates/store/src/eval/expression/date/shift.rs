@@ -87,13 +87,18 @@ fn add(operator: &str, arguments: &Named<'_>, sign: i64) -> Result<Value, QueryE
         )
     })?;
     let amount = amount.checked_mul(sign).ok_or_else(overflow)?;
-    let moved = match unit {
+    date(moved(local, unit, amount)?, offset)
+}
+
+/// A moment moved by some units; days that a month lacks become its last.
+fn moved(millis: i64, unit: Unit, amount: i64) -> Result<i64, QueryError> {
+    match unit {
         Unit::Millis(size) => {
-            amount.checked_mul(size).and_then(|by| local.checked_add(by)).ok_or_else(overflow)?
+            amount.checked_mul(size).and_then(|by| millis.checked_add(by)).ok_or_else(overflow)
         }
         Unit::Months(size) => {
             let months = amount.checked_mul(size).ok_or_else(overflow)?;
-            let mut civil = Civil::from_millis(local);
+            let mut civil = Civil::from_millis(millis);
             let index = (civil.month - 1).checked_add(months).ok_or_else(overflow)?;
             civil.year = civil.year.checked_add(index.div_euclid(12)).ok_or_else(overflow)?;
             if civil.year.abs() > 300_000_000 {
@@ -101,10 +106,22 @@ fn add(operator: &str, arguments: &Named<'_>, sign: i64) -> Result<Value, QueryE
             }
             civil.month = index.rem_euclid(12) + 1;
             civil.day = civil.day.min(days_in_month(civil.year, civil.month));
-            civil.to_millis().ok_or_else(overflow)?
+            civil.to_millis().ok_or_else(overflow)
         }
-    };
-    date(moved, offset)
+    }
+}
+
+/// Moves a moment for a stage; see [`moved`].
+pub(crate) fn move_date(
+    stage: &str,
+    millis: i64,
+    name: &str,
+    amount: i64,
+) -> Result<i64, QueryError> {
+    match unit(stage, &Some(RawBson::String(name.to_owned())))? {
+        Some(unit) => moved(millis, unit, amount),
+        None => Ok(millis),
+    }
 }
 
 /// Day of the week with which weeks begin, 1 for Monday.
