@@ -6,7 +6,7 @@
 
 use std::ffi::{CStr, c_int};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::log::{self, Log};
 use crate::status::Failure;
@@ -35,14 +35,13 @@ pub(crate) struct SearchPaths {
 }
 
 /// Who analyses commands.
-#[derive(Clone)]
 pub(crate) enum Analyser {
     /// The caller, who is asked for markings.
     Caller,
     /// The analysis in this library.
     BuiltIn,
     /// A library that was loaded.
-    Library(Arc<Library>),
+    Library(LibraryUse),
 }
 
 impl Analyser {
@@ -51,7 +50,7 @@ impl Analyser {
         match self {
             Self::Caller => None,
             Self::BuiltIn => Some(BUILT_IN_VERSION_TEXT),
-            Self::Library(library) => Some(library.version_text()),
+            Self::Library(used) => used.library().map(Library::version_text),
         }
     }
 
@@ -60,7 +59,7 @@ impl Analyser {
         match self {
             Self::Caller => 0,
             Self::BuiltIn => BUILT_IN_VERSION,
-            Self::Library(library) => library.version_number(),
+            Self::Library(used) => used.library().map_or(0, Library::version_number),
         }
     }
 
@@ -94,27 +93,48 @@ impl Analyser {
         the_one_library(None, log).map(Self::found)
     }
 
-    fn found(library: Option<Arc<Library>>) -> Self {
+    fn found(library: Option<LibraryUse>) -> Self {
         library.map_or(Self::Caller, Self::Library)
     }
 }
 
 /// The library of this process, as long as anything uses it.
-static LOADED: Mutex<Weak<Library>> = Mutex::new(Weak::new());
+static LOADED: Mutex<Option<Arc<Library>>> = Mutex::new(None);
+
+/// A use of the process's library. The last one to go ends it, before another can begin.
+pub(crate) struct LibraryUse(Option<Arc<Library>>);
+
+impl LibraryUse {
+    pub(crate) fn library(&self) -> Option<&Library> {
+        self.0.as_deref()
+    }
+}
+
+impl Drop for LibraryUse {
+    fn drop(&mut self) {
+        let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
+        self.0 = None;
+        if loaded.as_ref().is_some_and(|library| Arc::strong_count(library) == 1) {
+            *loaded = None;
+        }
+    }
+}
 
 /// Makes a library that was found the one of this process, or checks that it is the same.
-fn the_one_library(found: Option<Library>, log: &Log) -> Result<Option<Arc<Library>>, Failure> {
+fn the_one_library(found: Option<Library>, log: &Log) -> Result<Option<LibraryUse>, Failure> {
     let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
-    let Some(existing) = loaded.upgrade() else {
+    let Some(existing) = &*loaded else {
         let Some(mut library) = found else { return Ok(None) };
         library.start()?;
         log.write(log::INFO, &format!("Opened crypt_shared library [{}]", library.path()));
         let library = Arc::new(library);
-        *loaded = Arc::downgrade(&library);
-        return Ok(Some(library));
+        *loaded = Some(Arc::clone(&library));
+        return Ok(Some(LibraryUse(Some(library))));
     };
     match found {
-        Some(library) if library.path() == existing.path() => Ok(Some(existing)),
+        Some(library) if library.path() == existing.path() => {
+            Ok(Some(LibraryUse(Some(Arc::clone(existing)))))
+        }
         Some(library) => Err(Failure::client(format!(
             "An existing crypt_shared library is loaded by the application at [{}], but the \
              current call to mongocrypt_init() attempted to load a second crypt_shared library \

@@ -2,7 +2,7 @@
 
 use std::ffi::{CString, c_int};
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use fieldveil_core::{CoreError, Env, Origin, Step};
 
@@ -11,6 +11,7 @@ use crate::crypt::{Crypt, Engine};
 use crate::crypt_shared::Analyser;
 use crate::kms::KmsHandles;
 use crate::status::{Failure, Status};
+use crate::wall_clock;
 
 mod analyse;
 mod drive;
@@ -49,8 +50,10 @@ pub struct Ctx {
     phase: Phase,
     /// What the pointer to the result points into.
     result: Vec<u8>,
-    /// What pointers to filters and commands point into.
-    operations: Vec<Vec<u8>>,
+    /// What the pointer to a filter or command points into.
+    operation: Vec<u8>,
+    /// What pointers to earlier filters and commands point into.
+    past_operations: Vec<Vec<u8>>,
     database: Option<CString>,
     kms: KmsHandles,
 }
@@ -102,7 +105,8 @@ impl Ctx {
             status: Status::default(),
             phase: Phase::Setup(None),
             result: Vec::new(),
-            operations: Vec::new(),
+            operation: Vec::new(),
+            past_operations: Vec::new(),
             database: None,
             kms: KmsHandles::default(),
         }
@@ -154,7 +158,7 @@ impl Ctx {
     ) -> Result<(), Refusal> {
         let engine = Arc::clone(&self.engine);
         let mut random = engine.random;
-        let mut env = Env::new(monotonic_time(), unix_time_ms(), &mut random);
+        let mut env = Env::new(monotonic_time(), wall_clock::unix_time_ms(), &mut random);
         let step = next(&engine.core, &mut env).map_err(|error| self.failure(&error))?;
         let mut step = analyse::by_library(&engine.analyser, step, &mut env)?;
         self.kms.retire();
@@ -178,8 +182,11 @@ impl Ctx {
 
     /// Keeps a filter or command for as long as the context lives.
     fn keep_operation(&mut self, bytes: Vec<u8>) -> &[u8] {
-        self.operations.push(bytes);
-        self.operations.last().map_or(&[], Vec::as_slice)
+        let past = std::mem::replace(&mut self.operation, bytes);
+        if !past.is_empty() {
+            self.past_operations.push(past);
+        }
+        &self.operation
     }
 
     fn fail(&mut self, failure: &Failure) {
@@ -250,9 +257,4 @@ pub extern "C" fn mongocrypt_ctx_destroy(ctx: Option<Box<Ctx>>) {
 fn monotonic_time() -> Duration {
     static ORIGIN: OnceLock<Instant> = OnceLock::new();
     ORIGIN.get_or_init(Instant::now).elapsed()
-}
-
-fn unix_time_ms() -> i64 {
-    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX)
 }

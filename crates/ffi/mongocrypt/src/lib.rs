@@ -20,6 +20,7 @@ mod kms;
 mod log;
 mod random;
 mod status;
+mod wall_clock;
 
 pub use binary::*;
 pub use crypt::*;

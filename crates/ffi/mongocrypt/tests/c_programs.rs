@@ -12,8 +12,12 @@ const FUNCTIONS: usize = 80;
 
 /// The shared library that Cargo built beside this test.
 fn library() -> PathBuf {
+    built("libmongocrypt.so")
+}
+
+fn built(name: &str) -> PathBuf {
     let deps = std::env::current_exe().unwrap().parent().unwrap().to_owned();
-    let library = deps.join("libmongocrypt.so");
+    let library = deps.join(name);
     assert!(library.exists(), "{} was not built", library.display());
     library
 }
@@ -60,9 +64,13 @@ fn compile(name: &str, flags: &[&str]) -> (tempfile::TempDir, PathBuf) {
 }
 
 fn check(name: &str) {
+    check_with(name, &[]);
+}
+
+fn check_with(name: &str, arguments: &[&Path]) {
     let (_directory, program) =
         compile(name, &["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]);
-    let output = run(Command::new(&program).env("ASAN_OPTIONS", "detect_leaks=1"));
+    let output = run(Command::new(&program).args(arguments).env("ASAN_OPTIONS", "detect_leaks=1"));
     assert_eq!(String::from_utf8_lossy(&output.stdout), "ok\n");
 
     if Command::new("valgrind").arg("--version").output().is_ok() {
@@ -70,7 +78,8 @@ fn check(name: &str) {
         run(Command::new("valgrind")
             .args(["--quiet", "--error-exitcode=1", "--leak-check=full"])
             .arg("--errors-for-leak-kinds=definite,indirect")
-            .arg(&program));
+            .arg(&program)
+            .args(arguments));
     }
 }
 
@@ -92,6 +101,15 @@ fn hooks() {
 #[test]
 fn threads() {
     check("threads");
+}
+
+#[test]
+fn crypt_shared() {
+    let directory = tempfile::tempdir().unwrap();
+    let library = built("libmongo_crypt_v1.so");
+    let copy = directory.path().join("mongo_crypt_v1.so");
+    std::fs::copy(&library, &copy).unwrap();
+    check_with("crypt_shared", &[&library, &copy, &self::library()]);
 }
 
 #[test]

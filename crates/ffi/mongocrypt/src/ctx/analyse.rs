@@ -14,7 +14,8 @@ pub(super) fn by_library(
     mut step: Step,
     env: &mut Env<'_>,
 ) -> Result<Step, Refusal> {
-    let Analyser::Library(library) = analyser else { return Ok(step) };
+    let Analyser::Library(used) = analyser else { return Ok(step) };
+    let Some(library) = used.library() else { return Ok(step) };
     while let Step::Markings(need) = step {
         let reply = analyse(library, &need)?;
         step = need.answer(&reply, env).map_err(|error| {
