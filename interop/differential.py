@@ -27,7 +27,7 @@ from differential_worker import pack, unpack
 DETERMINISTIC = "AEAD_AES_256_CBC_HMAC_SHA_512-Deterministic"
 RANDOM = "AEAD_AES_256_CBC_HMAC_SHA_512-Random"
 # First bytes of Queryable Encryption values: malformed ones are refused in words of our own.
-QUERYABLE = {11, 14, 15, 16, 17}
+QUERYABLE = {4, 5, 6, 7, 8, 9, 11, 14, 15, 16, 17}
 
 
 class Side:
