@@ -5,7 +5,7 @@ import ipaddress
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric import ec
 
 PEM = serialization.Encoding.PEM
 
@@ -15,7 +15,7 @@ class Authority:
 
     def __init__(self, folder, name="ca"):
         self.folder = folder
-        self.key = rsa.generate_private_key(65537, 2048)
+        self.key = ec.generate_private_key(ec.SECP256R1())
         self.subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, f"interop {name}")])
         builder = self._builder(self.subject, self.key)
         builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
@@ -25,7 +25,8 @@ class Authority:
 
     def issue(self, name):
         """A certificate for 127.0.0.1 and localhost; also both in one file, as drivers want it."""
-        key = rsa.generate_private_key(65537, 2048)
+        # PyKMIP has modern cipher suites for elliptic curves only.
+        key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
         names = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
         usages = [x509.ExtendedKeyUsageOID.SERVER_AUTH, x509.ExtendedKeyUsageOID.CLIENT_AUTH]
