@@ -60,7 +60,8 @@ async fn create(args: CreateArgs) -> anyhow::Result<()> {
 
 async fn list(args: ListArgs) -> anyhow::Result<()> {
     let keys = VaultSettings::resolve(&args.vault, &environment)?.connect().await?;
-    let documents = keys.get_keys().await?;
+    let mut documents = keys.get_keys().await?;
+    documents.sort_by_key(|key| key.get_datetime("creationDate").ok().copied());
     if args.json {
         for key in documents {
             println!("{}", json::line(key));

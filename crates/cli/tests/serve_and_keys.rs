@@ -63,9 +63,9 @@ impl Keys {
         self.dir.path().join("master-key.bin")
     }
 
-    /// Runs `fieldveil keys ..` and gives standard output, or standard error if it failed.
-    fn run(&self, args: &[&str]) -> Result<String, String> {
-        let output = fieldveil()
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = fieldveil();
+        command
             .arg("keys")
             .args(args)
             .env(
@@ -73,8 +73,13 @@ impl Keys {
                 format!("mongodb://{}/?directConnection=true", self.served.address),
             )
             .env("FIELDVEIL_MASTER_KEY", self.master_key())
-            .output()
-            .unwrap();
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// Runs `fieldveil keys ..` and gives standard output, or standard error if it failed.
+    fn run(&self, args: &[&str]) -> Result<String, String> {
+        let output = self.command(args).output().unwrap();
         let text = |bytes| String::from_utf8(bytes).unwrap();
         if output.status.success() { Ok(text(output.stdout)) } else { Err(text(output.stderr)) }
     }
@@ -100,6 +105,48 @@ fn keys_are_created_listed_and_shown() {
     assert!(error.contains("no key with alternate name 'absent'"), "{error}");
     let error = keys.run(&["show", "--id", "nonsense"]).unwrap_err();
     assert!(error.contains("a UUID as `fieldveil keys list` shows it"), "{error}");
+}
+
+#[test]
+fn keys_are_named_tested_rewrapped_exported_deleted_and_imported() {
+    let keys = Keys::new();
+    keys.run(&["create", "--alt-name", "one"]).unwrap();
+    keys.run(&["create", "--alt-name", "two"]).unwrap();
+    keys.run(&["add-alt-name", "--alt-name", "one", "uno"]).unwrap();
+    let error = keys.run(&["add-alt-name", "--alt-name", "two", "uno"]).unwrap_err();
+    assert!(error.contains("another key has the name 'uno'"), "{error}");
+    keys.run(&["remove-alt-name", "--alt-name", "uno", "one"]).unwrap();
+    let error = keys.run(&["remove-alt-name", "--alt-name", "uno", "one"]).unwrap_err();
+    assert!(error.contains("it has: uno"), "{error}");
+
+    let tested = keys.run(&["test"]).unwrap();
+    assert!(tested.contains("local wraps a data key in"), "{tested}");
+
+    // The configuration file knows a second local key, which becomes the new master key.
+    let new = keys.dir.path().join("new.bin");
+    let generate = ["keys", "generate-master-key", "--out"];
+    assert!(fieldveil().args(generate).arg(&new).status().unwrap().success());
+    let config = keys.dir.path().join("fieldveil.toml");
+    let text = format!("[providers.\"local:new\"]\nkey.file = '{}'\n", new.display());
+    std::fs::write(&config, text).unwrap();
+    let rewrap = ["rewrap", "--to", "local:new", "--config", config.to_str().unwrap()];
+    let dry_run = keys.command(&rewrap).output().unwrap();
+    assert_eq!(dry_run.status.code(), Some(10));
+    assert!(String::from_utf8(dry_run.stdout).unwrap().contains("uno"));
+    keys.run(&[&rewrap[..], &["--apply"]].concat()).unwrap();
+    assert_eq!(keys.command(&rewrap).output().unwrap().status.code(), Some(0));
+    let list = keys.run(&["list"]).unwrap();
+    assert_eq!(list.matches("local:new").count(), 2, "{list}");
+
+    let backup = keys.dir.path().join("keys.json");
+    let backup = backup.to_str().unwrap();
+    keys.run(&["export", "--out", backup]).unwrap();
+    let error = keys.run(&["delete", "--alt-name", "uno"]).unwrap_err();
+    assert!(error.contains("lost for good") && error.contains("--yes"), "{error}");
+    keys.run(&["delete", "--alt-name", "uno", "--yes"]).unwrap();
+    assert!(!keys.run(&["list"]).unwrap().contains("uno"));
+    keys.run(&["import", backup]).unwrap();
+    assert_eq!(keys.run(&["list"]).unwrap(), list);
 }
 
 #[test]
