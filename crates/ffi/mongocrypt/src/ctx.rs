@@ -143,7 +143,7 @@ impl Ctx {
 
     /// The step, for a call that ends it. Unless another one follows, the context has failed.
     fn take_step(&mut self) -> Result<Step, Refusal> {
-        match std::mem::replace(&mut self.phase, Phase::Failed) {
+        match self.enter(Phase::Failed) {
             Phase::Waiting(step) => Ok(step),
             Phase::Setup(_) => Err(NOT_INITIALISED.into()),
             Phase::Done => Err(WRONG_STATE.into()),
@@ -160,16 +160,22 @@ impl Ctx {
         let mut random = engine.random;
         let mut env = Env::new(monotonic_time(), wall_clock::unix_time_ms(), &mut random);
         let step = next(&engine.core, &mut env).map_err(|error| self.failure(&error))?;
-        let mut step = analyse::by_library(&engine.analyser, step, &mut env)?;
-        self.kms.retire();
-        if let Step::Kms(need) = &mut step {
-            self.kms.start(need.requests());
-        }
-        self.phase = match step {
+        let step = analyse::by_library(&engine.analyser, step, &mut env)?;
+        self.enter(match step {
             Step::Ready(ready) if ready.is_nothing() => Phase::Done,
             step => Phase::Waiting(step),
-        };
+        });
+        if let Phase::Waiting(Step::Kms(need)) = &mut self.phase {
+            self.kms.start(need.requests());
+        }
         Ok(())
+    }
+
+    /// Goes over to `phase` and gives the one before. Every change goes through here: exchanges
+    /// with key services point into the step that they belong to, and end with it.
+    fn enter(&mut self, phase: Phase) -> Phase {
+        self.kms.retire();
+        std::mem::replace(&mut self.phase, phase)
     }
 
     /// An error of built-in analysis is one of the library whose place it takes.
@@ -191,7 +197,7 @@ impl Ctx {
 
     fn fail(&mut self, failure: &Failure) {
         self.status.set(failure);
-        self.phase = Phase::Failed;
+        self.enter(Phase::Failed);
     }
 }
 
@@ -206,7 +212,7 @@ fn call<R: Copy>(
     match guard(panicked, || body(ctx)) {
         Ok(result) => result,
         Err(Refusal::AlreadyFailed) => {
-            ctx.phase = Phase::Failed;
+            ctx.enter(Phase::Failed);
             refused
         }
         Err(Refusal::Failed(failure)) => {

@@ -93,7 +93,6 @@ pub extern "C" fn mongocrypt_ctx_next_kms_ctx(ctx: Option<&mut Ctx>) -> *mut Kms
 pub extern "C" fn mongocrypt_ctx_kms_done(ctx: Option<&mut Ctx>) -> bool {
     call(ctx, false, |ctx| match ctx.take_step()? {
         Step::Kms(need) => {
-            ctx.kms.retire();
             ctx.go_on(|_, env| need.done(env))?;
             Ok(true)
         }
@@ -131,7 +130,7 @@ pub extern "C" fn mongocrypt_ctx_finalize(ctx: Option<&mut Ctx>, out: Option<&mu
         let Step::Ready(ready) = ctx.take_step()? else {
             return Err(Refusal::from(WRONG_STATE));
         };
-        ctx.phase = Phase::Done;
+        ctx.enter(Phase::Done);
         ctx.result = ready.finish().into_bytes();
         out.set(&ctx.result);
         Ok(true)

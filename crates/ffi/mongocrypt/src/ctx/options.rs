@@ -101,7 +101,7 @@ impl Ctx {
 
     /// The options, for the operation that starts now.
     pub(super) fn take_options(&mut self, allowed: Allowed) -> Result<Options, Refusal> {
-        let options = match std::mem::replace(&mut self.phase, Phase::Failed) {
+        let options = match self.enter(Phase::Failed) {
             Phase::Setup(options) => options,
             Phase::Failed => return Err(Refusal::AlreadyFailed),
             Phase::Waiting(_) | Phase::Done => return Err("cannot double initialize".into()),

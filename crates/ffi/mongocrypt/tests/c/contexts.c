@@ -361,6 +361,28 @@ static void failing_key_service(void) {
     mongocrypt_destroy(crypt);
 }
 
+/* A context that fails otherwise ends its exchanges, which C still holds. */
+static void exchange_of_a_failed_context(void) {
+    mongocrypt_t *crypt = mongocrypt_new();
+    CHECK(mongocrypt_setopt_kms_provider_aws(crypt, "id", -1, "secret", 6));
+    CHECK(mongocrypt_init(crypt));
+    for (int way = 0; way < 3; way++) {
+        mongocrypt_ctx_t *ctx = mongocrypt_ctx_new(crypt);
+        mongocrypt_binary_t view = {NULL, 0};
+        OK(ctx, mongocrypt_ctx_setopt_masterkey_aws(ctx, "us-east-1", 9, "arn", -1));
+        OK(ctx, mongocrypt_ctx_datakey_init(ctx));
+        mongocrypt_kms_ctx_t *kms = mongocrypt_ctx_next_kms_ctx(ctx);
+        CHECK(kms && mongocrypt_kms_ctx_message(kms, &view));
+        CHECK(way != 0 || !mongocrypt_ctx_mongo_done(ctx));
+        CHECK(way != 1 || !mongocrypt_ctx_setopt_masterkey_local(ctx));
+        CHECK(way != 2 || !mongocrypt_ctx_datakey_init(ctx));
+        CHECK(!mongocrypt_kms_ctx_message(kms, &view) && mongocrypt_kms_ctx_bytes_needed(kms) == 0);
+        CHECK(!mongocrypt_kms_ctx_feed(kms, &view) && !mongocrypt_kms_ctx_fail(kms));
+        mongocrypt_ctx_destroy(ctx);
+    }
+    mongocrypt_destroy(crypt);
+}
+
 int main(void) {
     uint32_t len = 0;
     CHECK(0 == strcmp(mongocrypt_version(&len), MONGOCRYPT_VERSION));
@@ -371,6 +393,7 @@ int main(void) {
     rewrap();
     key_services();
     failing_key_service();
+    exchange_of_a_failed_context();
     puts("ok");
     return 0;
 }
