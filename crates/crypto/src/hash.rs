@@ -143,11 +143,13 @@ impl<H: Hash<BLOCK>, const BLOCK: usize> Stream<H, BLOCK> {
     }
 
     /// Bytes that are missing to a whole number of blocks.
+    #[cfg(target_arch = "x86_64")]
     pub(crate) fn to_boundary(&self) -> usize {
         if self.filled == 0 { 0 } else { BLOCK - self.filled }
     }
 
     /// At a boundary: lets `compress` hash blocks and say how many.
+    #[cfg(target_arch = "x86_64")]
     pub(crate) fn with_state(&mut self, compress: impl FnOnce(&mut H::State) -> u64) {
         self.length += compress(&mut self.state) * BLOCK as u64;
     }

@@ -7,7 +7,7 @@ use zeroize::Zeroize;
 
 use super::{IV_LEN, Parts, length_field, padding_len, prefix, strip_padding, tags_equal};
 use crate::CryptoError;
-use crate::cipher::{Aes256, BLOCK};
+use crate::cipher::BLOCK;
 use crate::data_key::CsfleKeys;
 use crate::hash::{Sha512, Stream};
 
@@ -68,7 +68,7 @@ impl<'a> Sealing<'a> {
     /// Goes on with `encrypted`: ciphertext up to `cipher_at`, plaintext from there on.
     fn go_on(&mut self, encrypted: &mut [u8]) {
         #[cfg(target_arch = "x86_64")]
-        if let Aes256::Ni(_, keys) = &self.keys.cipher
+        if let crate::cipher::Aes256::Ni(_, keys) = &self.keys.cipher
             && let Some(woven) = crate::engine::Engine::get().woven()
         {
             // The hash starts at a boundary of its blocks, the cipher at least a block ahead.
