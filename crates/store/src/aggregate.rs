@@ -1,13 +1,33 @@
-//! Aggregation, and explanations of reads.
+//! Aggregation: pipelines over collections, views, or nothing.
+//!
+//! What a pipeline begins with (`$match`, then `$sort`) is left to the planner; the rest runs in
+//! [`crate::eval::pipeline`], which reaches other collections through [`source`].
 
-use bson::raw::{RawArray, RawBson, RawDocumentBuf};
+use std::sync::Arc;
 
+use bson::raw::{RawArray, RawArrayBuf, RawBson, RawDocumentBuf};
+use fieldveil_query::filter::Filter;
+use fieldveil_query::pipeline::{Pipeline, Stage};
+use fieldveil_query::sort::Sort;
+
+use crate::catalog::{Collection, Kind};
+use crate::code::Code;
 use crate::cursor::Cursor;
 use crate::environment::Interrupt;
 use crate::error::{Result, StoreError};
-use crate::find::{CountOptions, DistinctOptions, FindOptions};
+use crate::eval::pipeline::{self, Documents, Environment};
+use crate::find::FindOptions;
+use crate::namespace::{Namespace, check_database};
+use crate::read::Read;
+use crate::scan::SharedInterrupt;
+use crate::snapshot::Snapshot;
 use crate::store::Store;
-use crate::write::{DeleteStatement, FindAndModify, UpdateStatement};
+use crate::transaction::VIEW_DEPTH_MAX;
+
+mod source;
+
+use source::StoreSource;
+pub(crate) use source::record_with_key;
 
 /// An `aggregate` command.
 #[derive(Clone, Debug, Default)]
@@ -24,38 +44,9 @@ pub struct AggregateOptions {
     pub interrupt: Interrupt,
 }
 
-/// How much `explain` tells.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verbosity {
-    /// The plan.
-    QueryPlanner,
-    /// The plan is run and what it did is counted.
-    ExecutionStats,
-    /// As `ExecutionStats`, with the plans not chosen.
-    AllPlansExecution,
-}
-
-/// What `explain` explains.
-#[derive(Clone, Debug)]
-pub enum ExplainTarget {
-    /// A `find`.
-    Find(Box<FindOptions>),
-    /// A `count`.
-    Count(Box<CountOptions>),
-    /// A `distinct` of a key.
-    Distinct(String, Box<DistinctOptions>),
-    /// An `aggregate` with this pipeline.
-    Aggregate(bson::RawArrayBuf, Box<AggregateOptions>),
-    /// An `update`; nothing is changed.
-    Update(Box<UpdateStatement>),
-    /// A `delete`; nothing is removed.
-    Delete(Box<DeleteStatement>),
-    /// A `findAndModify`; nothing is changed.
-    FindAndModify(Box<FindAndModify>),
-}
-
 impl Store {
     /// Runs a pipeline on a collection or view of `database`, or on none (`aggregate: 1`).
+    /// `$out` and `$merge` have done their work when this returns.
     ///
     /// # Errors
     /// MongoDB's for a bad pipeline; those of evaluation may come from the cursor.
@@ -66,7 +57,206 @@ impl Store {
         pipeline: &RawArray,
         options: AggregateOptions,
     ) -> Result<Cursor> {
-        let _ = (database, collection, pipeline, options);
-        Err(StoreError::internal("aggregate is to come"))
+        check_database(database)?;
+        let pipeline = Pipeline::parse(pipeline)?;
+        let writes = matches!(pipeline.stages.last(), Some(Stage::Out(_) | Stage::Merge(_)));
+        let interrupt = SharedInterrupt::new(options.interrupt.clone());
+        let run = Run::new(self, database, collection, &options, &interrupt)?;
+        let documents = match collection {
+            Some(name) => run.on(&Namespace::new(database, name)?, pipeline, options.hint)?,
+            None => run.without_collection(&pipeline)?,
+        };
+        let cursor = Cursor::new(interrupt, documents.map(|item| item.map_err(StoreError::from)));
+        if !writes {
+            return Ok(cursor);
+        }
+        for document in cursor {
+            document?;
+        }
+        Ok(Cursor::empty())
+    }
+
+    /// A `find` on a view.
+    pub(crate) fn find_on_view(
+        &self,
+        namespace: &Namespace,
+        options: FindOptions,
+    ) -> Result<Cursor> {
+        let (stages, options) = view_stages(options);
+        self.aggregate(namespace.database(), Some(namespace.collection()), &stages, options)
     }
 }
+
+/// The parts of a `find` as stages that come after a view's pipeline.
+pub(crate) fn view_stages(options: FindOptions) -> (RawArrayBuf, AggregateOptions) {
+    let mut stages = RawArrayBuf::new();
+    let mut push = |stage: RawDocumentBuf| stages.push(stage);
+    if let Some(filter) = options.filter.filter(|filter| !filter.is_empty()) {
+        push(bson::rawdoc! {"$match": filter});
+    }
+    if let Some(sort) = options.sort.filter(|sort| !sort.is_empty()) {
+        push(bson::rawdoc! {"$sort": sort});
+    }
+    if options.skip > 0 {
+        push(bson::rawdoc! {"$skip": i64::try_from(options.skip).unwrap_or(i64::MAX)});
+    }
+    if options.limit > 0 {
+        push(bson::rawdoc! {"$limit": i64::try_from(options.limit).unwrap_or(i64::MAX)});
+    }
+    if let Some(projection) = options.projection.filter(|projection| !projection.is_empty()) {
+        push(bson::rawdoc! {"$project": projection});
+    }
+    let options = AggregateOptions {
+        hint: options.hint,
+        let_variables: options.let_variables,
+        collation: options.collation,
+        bypass_document_validation: false,
+        interrupt: options.interrupt,
+    };
+    (stages, options)
+}
+
+/// What the pipelines of one command share.
+#[derive(Clone)]
+pub(crate) struct Run {
+    store: Store,
+    snapshot: Arc<Snapshot>,
+    environment: Environment,
+    interrupt: SharedInterrupt,
+}
+
+impl Run {
+    fn new(
+        store: &Store,
+        database: &str,
+        collection: Option<&str>,
+        options: &AggregateOptions,
+        interrupt: &SharedInterrupt,
+    ) -> Result<Self> {
+        let context =
+            store.context(options.let_variables.as_deref(), options.collation.as_deref())?;
+        let snapshot = store.snapshot();
+        let source = StoreSource {
+            store: store.clone(),
+            snapshot: Arc::clone(&snapshot),
+            context: context.clone(),
+            database: database.to_owned(),
+            collection: collection.map(str::to_owned),
+            bypass_document_validation: options.bypass_document_validation,
+            interrupt: interrupt.clone(),
+        };
+        let environment = Environment {
+            context,
+            source: Arc::new(source),
+            memory_limit: store.options().operation_memory_bytes,
+        };
+        Ok(Self { store: store.clone(), snapshot, environment, interrupt: interrupt.clone() })
+    }
+
+    /// Runs a pipeline that brings its own documents.
+    fn without_collection(&self, pipeline: &Pipeline) -> Result<Documents> {
+        let brings_own =
+            matches!(pipeline.stages.first(), Some(Stage::Documents(_) | Stage::Other { .. }));
+        if !brings_own {
+            return Err(StoreError::new(
+                Code::INVALID_NAMESPACE,
+                "{aggregate: 1} is not valid for a pipeline that begins with this stage; name a \
+                 collection",
+            ));
+        }
+        Ok(pipeline::run(pipeline, Box::new(std::iter::empty()), &self.environment)?)
+    }
+
+    /// Runs a pipeline on a collection or view.
+    fn on(
+        &self,
+        namespace: &Namespace,
+        pipeline: Pipeline,
+        hint: Option<RawBson>,
+    ) -> Result<Documents> {
+        let (namespace, pipeline) = resolve(&self.snapshot, namespace, pipeline)?;
+        let collection = self.snapshot.collection(&namespace).cloned();
+        let (start, rest) = Start::split(pipeline);
+        let input = self.read(collection.as_deref(), start, hint)?;
+        Ok(pipeline::run(&rest, input, &self.environment)?)
+    }
+
+    /// The documents that a pipeline begins with.
+    fn read(
+        &self,
+        collection: Option<&Collection>,
+        start: Start,
+        hint: Option<RawBson>,
+    ) -> Result<Documents> {
+        let context = self.environment.context.clone();
+        let read = Read::for_pipeline(&self.store, context, start, hint, self.interrupt.clone())?;
+        let Some(data) = collection.and_then(Collection::data) else {
+            return Ok(Box::new(std::iter::empty()));
+        };
+        let plan = read.plan(data)?;
+        let scan = read.scan(&self.snapshot, data, &plan)?;
+        let documents = read.finish(&plan, scan)?;
+        Ok(Box::new(documents.map(|item| item.map_err(Into::into))))
+    }
+}
+
+/// What of a pipeline is left to the planner.
+#[derive(Debug)]
+pub(crate) struct Start {
+    pub(crate) filter: Filter,
+    pub(crate) sort: Option<Sort>,
+    /// How many documents are wanted of those in order, if that is known.
+    pub(crate) limit: Option<usize>,
+}
+
+impl Start {
+    /// Takes the stages that the planner does off the beginning of a pipeline.
+    pub(crate) fn split(pipeline: Pipeline) -> (Self, Pipeline) {
+        let mut stages = pipeline.stages.into_iter().peekable();
+        let mut filters = Vec::new();
+        while let Some(Stage::Match(filter)) =
+            stages.next_if(|stage| matches!(stage, Stage::Match(_)))
+        {
+            filters.push(filter);
+        }
+        let filter = match filters.len() {
+            1 => filters.pop().unwrap_or_else(Filter::all),
+            _ => Filter::And(filters),
+        };
+        let sort = match stages.next_if(|stage| matches!(stage, Stage::Sort(_))) {
+            Some(Stage::Sort(sort)) => Some(sort),
+            _ => None,
+        };
+        let limit = match stages.peek() {
+            Some(Stage::Limit(limit)) => usize::try_from(*limit).ok(),
+            _ => None,
+        };
+        (Self { filter, sort, limit }, Pipeline { stages: stages.collect() })
+    }
+}
+
+/// Follows views down to a collection; their pipelines come before the given one.
+pub(crate) fn resolve(
+    snapshot: &Snapshot,
+    namespace: &Namespace,
+    pipeline: Pipeline,
+) -> Result<(Namespace, Pipeline)> {
+    let (mut namespace, mut pipeline) = (namespace.clone(), pipeline);
+    for _ in 0..VIEW_DEPTH_MAX {
+        let Some(Kind::View(view)) = snapshot.collection(&namespace).map(|found| &found.kind)
+        else {
+            return Ok((namespace, pipeline));
+        };
+        let mut stages = Pipeline::parse(&view.pipeline)?.stages;
+        stages.append(&mut pipeline.stages);
+        pipeline.stages = stages;
+        namespace = Namespace::new(namespace.database(), &view.view_on)?;
+    }
+    Err(StoreError::new(
+        Code::VIEW_DEPTH_LIMIT_EXCEEDED,
+        format!("View depth limit exceeded; maximum depth is {VIEW_DEPTH_MAX}"),
+    ))
+}
+
+#[cfg(test)]
+mod tests;

@@ -204,3 +204,10 @@ impl From<fieldveil_query::QueryError> for StoreError {
         Self::from_parts(error.code(), error.code_name(), error.message())
     }
 }
+
+/// Pipelines have errors of the query language only; `errInfo` is left behind.
+impl From<StoreError> for fieldveil_query::QueryError {
+    fn from(error: StoreError) -> Self {
+        Self::new(error.code(), error.message())
+    }
+}

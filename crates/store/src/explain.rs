@@ -1,18 +1,99 @@
 //! `explain`: how a command would be run, and what that costs.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use bson::raw::{RawArrayBuf, RawDocumentBuf, cstr};
 use bson::rawdoc;
+use fieldveil_query::pipeline::Pipeline;
 use fieldveil_query::sort::Sort;
 
-use crate::aggregate::{ExplainTarget, Verbosity};
-use crate::error::{Result, StoreError};
-use crate::find::FindOptions;
+use crate::aggregate::{AggregateOptions, Start, resolve, view_stages};
+use crate::catalog::Collection;
+use crate::error::Result;
+use crate::find::{CountOptions, DistinctOptions, FindOptions};
 use crate::namespace::Namespace;
 use crate::plan::{Access, Plan, Statistics};
 use crate::read::Read;
+use crate::scan::SharedInterrupt;
+use crate::snapshot::Snapshot;
 use crate::store::Store;
+use crate::write::{DeleteStatement, FindAndModify, UpdateStatement};
+
+/// How much `explain` tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verbosity {
+    /// The plan.
+    QueryPlanner,
+    /// The plan is run and what it did is counted.
+    ExecutionStats,
+    /// As `ExecutionStats`, with the plans not chosen.
+    AllPlansExecution,
+}
+
+/// What `explain` explains.
+#[derive(Clone, Debug)]
+pub enum ExplainTarget {
+    /// A `find`.
+    Find(Box<FindOptions>),
+    /// A `count`.
+    Count(Box<CountOptions>),
+    /// A `distinct` of a key.
+    Distinct(String, Box<DistinctOptions>),
+    /// An `aggregate` with this pipeline.
+    Aggregate(RawArrayBuf, Box<AggregateOptions>),
+    /// An `update`; nothing is changed.
+    Update(Box<UpdateStatement>),
+    /// A `delete`; nothing is removed.
+    Delete(Box<DeleteStatement>),
+    /// A `findAndModify`; nothing is changed.
+    FindAndModify(Box<FindAndModify>),
+}
+
+impl ExplainTarget {
+    /// The `find` that does the reading, and the name of the stage above it.
+    fn to_find(&self) -> Option<(FindOptions, Option<&'static str>)> {
+        let none = FindOptions::default;
+        Some(match self {
+            Self::Find(options) => ((**options).clone(), None),
+            Self::Count(options) => ((**options).clone().into_find(), Some("COUNT")),
+            Self::Distinct(_, options) => ((**options).clone().into_find(), None),
+            Self::Aggregate(..) => return None,
+            Self::Update(statement) => {
+                let find = FindOptions {
+                    filter: Some(statement.filter.clone()),
+                    sort: statement.sort.clone(),
+                    hint: statement.hint.clone(),
+                    collation: statement.collation.clone(),
+                    limit: u64::from(!statement.multi),
+                    ..none()
+                };
+                (find, Some("UPDATE"))
+            }
+            Self::Delete(statement) => {
+                let find = FindOptions {
+                    filter: Some(statement.filter.clone()),
+                    hint: statement.hint.clone(),
+                    collation: statement.collation.clone(),
+                    limit: u64::from(statement.only_one),
+                    ..none()
+                };
+                (find, Some("DELETE"))
+            }
+            Self::FindAndModify(command) => {
+                let find = FindOptions {
+                    filter: Some(command.filter.clone()),
+                    sort: command.sort.clone(),
+                    hint: command.hint.clone(),
+                    collation: command.collation.clone(),
+                    limit: 1,
+                    ..none()
+                };
+                (find, Some("UPDATE"))
+            }
+        })
+    }
+}
 
 impl Store {
     /// Tells how a command would be run: the reply of `explain` without the server's own fields.
@@ -26,89 +107,91 @@ impl Store {
         target: &ExplainTarget,
         verbosity: Verbosity,
     ) -> Result<RawDocumentBuf> {
-        let (find, top) = match target {
-            ExplainTarget::Find(options) => ((**options).clone(), None),
-            ExplainTarget::Count(options) => ((**options).clone().into_find(), Some("COUNT")),
-            ExplainTarget::Distinct(_, options) => ((**options).clone().into_find(), None),
-            ExplainTarget::Update(statement) => {
-                let find = FindOptions {
-                    filter: Some(statement.filter.clone()),
-                    sort: statement.sort.clone(),
-                    hint: statement.hint.clone(),
-                    collation: statement.collation.clone(),
-                    limit: u64::from(!statement.multi),
-                    ..FindOptions::default()
-                };
-                (find, Some("UPDATE"))
+        let snapshot = self.snapshot();
+        let collection = snapshot.collection(namespace);
+        let is_view = collection.is_some_and(|found| found.data().is_none());
+        match (target, target.to_find()) {
+            (ExplainTarget::Aggregate(pipeline, options), _) => {
+                self.explain_pipeline(&snapshot, namespace, pipeline, options, verbosity)
             }
-            ExplainTarget::Delete(statement) => {
-                let find = FindOptions {
-                    filter: Some(statement.filter.clone()),
-                    hint: statement.hint.clone(),
-                    collation: statement.collation.clone(),
-                    limit: u64::from(statement.only_one),
-                    ..FindOptions::default()
-                };
-                (find, Some("DELETE"))
+            (_, Some((find, _))) if is_view => {
+                let (pipeline, options) = view_stages(find);
+                self.explain_pipeline(&snapshot, namespace, &pipeline, &options, verbosity)
             }
-            ExplainTarget::FindAndModify(command) => {
-                let find = FindOptions {
-                    filter: Some(command.filter.clone()),
-                    sort: command.sort.clone(),
-                    hint: command.hint.clone(),
-                    collation: command.collation.clone(),
-                    limit: 1,
-                    ..FindOptions::default()
-                };
-                (find, Some("UPDATE"))
+            (_, Some((find, top))) => {
+                let read = Read::compile(self, find)?;
+                explain_read(&snapshot, namespace, &read, top, verbosity)
             }
-            ExplainTarget::Aggregate(..) => {
-                return Err(StoreError::internal("explain of aggregate is to come"));
-            }
-        };
-        self.explain_find(namespace, find, top, verbosity)
+            (_, None) => Ok(RawDocumentBuf::new()),
+        }
     }
 
-    fn explain_find(
+    fn explain_pipeline(
         &self,
+        snapshot: &Arc<Snapshot>,
         namespace: &Namespace,
-        options: FindOptions,
-        top: Option<&str>,
+        pipeline: &bson::RawArray,
+        options: &AggregateOptions,
         verbosity: Verbosity,
     ) -> Result<RawDocumentBuf> {
-        let read = Read::compile(self, options)?;
-        let snapshot = self.snapshot();
-        let data = snapshot.collection(namespace).and_then(|found| found.data());
-        let plan = match data {
-            Some(data) => read.plan(data)?,
-            None => Plan { access: Access::Nothing, is_sorted: true },
-        };
-        let mut stages = stages(&read, &plan);
-        if let Some(stage) = top {
-            stages = rawdoc! {"stage": stage, "inputStage": stages};
+        let pipeline = Pipeline::parse(pipeline)?;
+        let (namespace, pipeline) = resolve(snapshot, namespace, pipeline)?;
+        let (start, rest) = Start::split(pipeline);
+        let context =
+            self.context(options.let_variables.as_deref(), options.collation.as_deref())?;
+        let interrupt = SharedInterrupt::new(options.interrupt.clone());
+        let read = Read::for_pipeline(self, context, start, options.hint.clone(), interrupt)?;
+        let explained = explain_read(snapshot, &namespace, &read, None, verbosity)?;
+        if rest.stages.is_empty() {
+            return Ok(explained);
         }
-        let mut out = rawdoc! {
-            "explainVersion": "1",
-            "queryPlanner": {
-                "namespace": namespace.as_str(),
-                "parsedQuery": read.selector.filter().to_raw(),
-                "indexFilterSet": false,
-                "maxIndexedOrSolutionsReached": false,
-                "maxIndexedAndSolutionsReached": false,
-                "maxScansToExplodeReached": false,
-                "winningPlan": stages.clone(),
-                "rejectedPlans": RawArrayBuf::new(),
-            },
-        };
-        if verbosity == Verbosity::QueryPlanner {
-            return Ok(out);
+        let mut stages = RawArrayBuf::new();
+        stages.push(rawdoc! {"$cursor": explained});
+        for stage in rest.stages {
+            stages.push(stage.to_raw());
         }
-        let started = Instant::now();
-        let (mut returned, mut statistics) = (0, Statistics::default());
-        if let Some(data) = data {
+        Ok(rawdoc! {"explainVersion": "1", "stages": stages})
+    }
+}
+
+fn explain_read(
+    snapshot: &Arc<Snapshot>,
+    namespace: &Namespace,
+    read: &Read,
+    top: Option<&str>,
+    verbosity: Verbosity,
+) -> Result<RawDocumentBuf> {
+    let data = snapshot.collection(namespace).and_then(|found| Collection::data(found));
+    let plan = match data {
+        Some(data) => read.plan(data)?,
+        None => Plan { access: Access::Nothing, is_sorted: true },
+    };
+    let mut stages = stages(read, &plan);
+    if let Some(stage) = top {
+        stages = rawdoc! {"stage": stage, "inputStage": stages};
+    }
+    let mut out = rawdoc! {
+        "explainVersion": "1",
+        "queryPlanner": {
+            "namespace": namespace.as_str(),
+            "parsedQuery": read.selector.filter().to_raw(),
+            "indexFilterSet": false,
+            "maxIndexedOrSolutionsReached": false,
+            "maxIndexedAndSolutionsReached": false,
+            "maxScansToExplodeReached": false,
+            "winningPlan": stages.clone(),
+            "rejectedPlans": RawArrayBuf::new(),
+        },
+    };
+    if verbosity == Verbosity::QueryPlanner {
+        return Ok(out);
+    }
+    let started = Instant::now();
+    let (returned, statistics) = match data {
+        Some(data) => {
             let wanted = read.skip.saturating_add(read.limit);
             let stops_early = !read.has_to_sort(&plan);
-            let mut scan = read.scan(&snapshot, data, &plan)?;
+            let mut scan = read.scan(snapshot, data, &plan)?;
             let mut matched = 0;
             while !stops_early || matched < wanted {
                 match scan.next() {
@@ -116,34 +199,30 @@ impl Store {
                     None => break,
                 }
             }
-            returned = matched.min(wanted).saturating_sub(read.skip);
-            statistics = scan.statistics();
+            (matched.min(wanted).saturating_sub(read.skip), scan.statistics())
         }
-        let millis = i64::try_from(started.elapsed().as_millis()).unwrap_or(i64::MAX);
-        let mut executed = stages;
-        executed.append(cstr!("nReturned"), number(returned));
-        let mut stats = rawdoc! {
-            "executionSuccess": true,
-            "nReturned": number(returned),
-            "executionTimeMillis": millis,
-            "totalKeysExamined": count_of(statistics.keys_examined),
-            "totalDocsExamined": count_of(statistics.documents_examined),
-            "executionStages": executed,
-        };
-        if verbosity == Verbosity::AllPlansExecution {
-            stats.append(cstr!("allPlansExecution"), RawArrayBuf::new());
-        }
-        out.append(cstr!("executionStats"), stats);
-        Ok(out)
+        None => (0, Statistics::default()),
+    };
+    let millis = i64::try_from(started.elapsed().as_millis()).unwrap_or(i64::MAX);
+    stages.append(cstr!("nReturned"), number(returned));
+    let mut stats = rawdoc! {
+        "executionSuccess": true,
+        "nReturned": number(returned),
+        "executionTimeMillis": millis,
+        "totalKeysExamined": count_of(statistics.keys_examined),
+        "totalDocsExamined": count_of(statistics.documents_examined),
+        "executionStages": stages,
+    };
+    if verbosity == Verbosity::AllPlansExecution {
+        stats.append(cstr!("allPlansExecution"), RawArrayBuf::new());
     }
+    out.append(cstr!("executionStats"), stats);
+    Ok(out)
 }
 
 /// The stages from the outermost to the one that reads.
 fn stages(read: &Read, plan: &Plan) -> RawDocumentBuf {
-    let filter = match read.filter.is_empty() {
-        true => RawDocumentBuf::new(),
-        false => read.selector.filter().to_raw(),
-    };
+    let filter = read.selector.filter().to_raw();
     let mut out = plan.access.to_document(&filter);
     let sort_pattern = read.sort.as_ref().map(Sort::to_raw);
     if let Some(pattern) = sort_pattern.filter(|_| read.has_to_sort(plan)) {

@@ -105,8 +105,11 @@ impl Store {
     /// # Errors
     /// MongoDB's for a bad filter, sort, projection or hint.
     pub fn find(&self, namespace: &Namespace, options: FindOptions) -> Result<Cursor> {
-        let read = Read::compile(self, options)?;
         let snapshot = self.snapshot();
+        if snapshot.collection(namespace).is_some_and(|found| found.data().is_none()) {
+            return self.find_on_view(namespace, options);
+        }
+        let read = Read::compile(self, options)?;
         let Some(data) = snapshot.collection(namespace).and_then(|found| found.data()) else {
             return Ok(Cursor::empty());
         };

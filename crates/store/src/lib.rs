@@ -42,13 +42,14 @@ mod writer;
 pub use admin::{
     CheckReport, CollectionStats, CreateIndexesOutcome, DatabaseInfo, DatabaseStats, IndexChoice,
 };
-pub use aggregate::{AggregateOptions, ExplainTarget, Verbosity};
+pub use aggregate::AggregateOptions;
 pub use code::Code;
 pub use cursor::Cursor;
 pub use document::{DOCUMENT_MAX_BYTES, NESTING_MAX};
 pub use dump::{CopyError, CopyReport};
 pub use environment::{Environment, Interrupt, SystemEnvironment};
 pub use error::{Result, StoreError};
+pub use explain::{ExplainTarget, Verbosity};
 pub use find::{CountOptions, DistinctOptions, FindOptions};
 pub use namespace::{DATABASE_MAX_BYTES, NAMESPACE_MAX_BYTES, Namespace, check_database};
 pub use storage::{CompactReport, FORMAT_VERSION, OpenError, compact};

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bson::raw::RawDocumentBuf;
 use fieldveil_query::sort::Sort;
 
+use crate::aggregate::Start;
 use crate::catalog::Data;
 use crate::error::Result;
 use crate::eval::Context;
@@ -21,7 +22,6 @@ use crate::store::Store;
 pub(crate) struct Read {
     pub(crate) context: Context,
     pub(crate) selector: Selector,
-    pub(crate) filter: RawDocumentBuf,
     /// Not empty.
     pub(crate) sort: Option<Sort>,
     pub(crate) projection: Option<RawDocumentBuf>,
@@ -55,7 +55,6 @@ impl Read {
         Ok(Self {
             context,
             selector,
-            filter,
             sort: sort.filter(|sort| !sort.is_empty()),
             projection: options.projection.filter(|projection| !projection.is_empty()),
             projector,
@@ -70,6 +69,34 @@ impl Read {
             show_record_id: options.show_record_id,
             budget_bytes: store.options().operation_memory_bytes,
             interrupt: SharedInterrupt::new(options.interrupt),
+        })
+    }
+
+    /// What a pipeline begins with.
+    ///
+    /// # Errors
+    /// What compiling the filter comes to.
+    pub(crate) fn for_pipeline(
+        store: &Store,
+        context: Context,
+        start: Start,
+        hint: Option<bson::RawBson>,
+        interrupt: SharedInterrupt,
+    ) -> Result<Self> {
+        Ok(Self {
+            selector: Selector::new(start.filter, &context)?,
+            sort: start.sort.filter(|sort| !sort.is_empty()),
+            projector: Projector::compile(None, &context)?,
+            context,
+            projection: None,
+            skip: 0,
+            limit: start.limit.unwrap_or(usize::MAX),
+            hint,
+            min: None,
+            max: None,
+            show_record_id: false,
+            budget_bytes: store.options().operation_memory_bytes,
+            interrupt,
         })
     }
 

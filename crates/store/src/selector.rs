@@ -23,7 +23,11 @@ impl std::fmt::Debug for Selector {
 impl Selector {
     /// Parses and compiles a filter document.
     pub(crate) fn compile(filter: &RawDocument, context: &Context) -> Result<Self> {
-        let filter = Filter::parse(filter)?;
+        Self::new(Filter::parse(filter)?, context)
+    }
+
+    /// Compiles a parsed filter.
+    pub(crate) fn new(filter: Filter, context: &Context) -> Result<Self> {
         let matcher = Matcher::compile(&filter, context)?;
         Ok(Self { filter, matcher })
     }

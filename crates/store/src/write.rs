@@ -11,11 +11,13 @@ use crate::transaction::Transaction;
 mod delete;
 mod find_and_modify;
 mod insert;
+mod merge;
 mod target;
 mod update;
 
 pub use find_and_modify::{Change, FindAndModify, FindAndModifyOutcome};
 pub(crate) use insert::writable;
+pub(crate) use merge::put_merged;
 
 /// What holds for all statements of one write command.
 #[derive(Clone, Debug)]

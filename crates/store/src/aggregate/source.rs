@@ -1,0 +1,330 @@
+//! Other collections, as pipelines see them: `$lookup`, `$unionWith`, `$out`, `$merge`.
+
+use std::sync::Arc;
+
+use bson::raw::{RawBson, RawDocument, RawDocumentBuf};
+use bson::rawdoc;
+use fieldveil_query::QueryError;
+use fieldveil_query::pipeline::{self, Pipeline};
+
+use super::Run;
+use crate::catalog::Data;
+use crate::code::Code;
+use crate::error::{Result, StoreError};
+use crate::eval::Context;
+use crate::eval::pipeline::{Documents, Environment, Source, Write};
+use crate::find::FindOptions;
+use crate::namespace::Namespace;
+use crate::plan::{Execution, Plan, Wish};
+use crate::scan::SharedInterrupt;
+use crate::selector::Selector;
+use crate::snapshot::Snapshot;
+use crate::store::Store;
+use crate::tables::View;
+use crate::transaction::Transaction;
+use crate::write::{WriteOptions, put_merged, writable};
+
+/// How many documents `$out` writes at a time.
+const OUT_BATCH: usize = 1000;
+
+/// How often a `$merge` is decided anew when others change its document meanwhile.
+const MERGE_ATTEMPTS_MAX: usize = 100;
+
+/// The beginning of the names of collections that `$out` fills before they take their place.
+const OUT_PREFIX: &str = "tmp.agg_out.";
+
+/// The store as one aggregation sees it: reads come from its snapshot.
+pub(super) struct StoreSource {
+    pub(super) store: Store,
+    pub(super) snapshot: Arc<Snapshot>,
+    pub(super) context: Context,
+    pub(super) database: String,
+    pub(super) collection: Option<String>,
+    pub(super) bypass_document_validation: bool,
+    pub(super) interrupt: SharedInterrupt,
+}
+
+impl StoreSource {
+    fn namespace(&self, namespace: &pipeline::Namespace) -> Result<Namespace> {
+        let database = namespace.database.as_deref().unwrap_or(&self.database);
+        Namespace::new(database, &namespace.collection)
+    }
+
+    fn write_options(&self) -> WriteOptions {
+        WriteOptions {
+            bypass_document_validation: self.bypass_document_validation,
+            ..WriteOptions::default()
+        }
+    }
+
+    /// Reads a collection or view on the same snapshot.
+    fn read(&self, namespace: &Namespace) -> Result<Documents> {
+        let source = Self {
+            store: self.store.clone(),
+            snapshot: Arc::clone(&self.snapshot),
+            context: self.context.clone(),
+            database: namespace.database().to_owned(),
+            collection: Some(namespace.collection().to_owned()),
+            bypass_document_validation: self.bypass_document_validation,
+            interrupt: self.interrupt.clone(),
+        };
+        let environment = Environment {
+            context: self.context.clone(),
+            source: Arc::new(source),
+            memory_limit: self.store.options().operation_memory_bytes,
+        };
+        let run = Run {
+            store: self.store.clone(),
+            snapshot: Arc::clone(&self.snapshot),
+            environment,
+            interrupt: self.interrupt.clone(),
+        };
+        run.on(namespace, Pipeline::default(), None)
+    }
+
+    /// Fills a new collection and puts it in the place of the old one, whose options and indexes
+    /// it takes over.
+    fn out(&self, target: &Namespace, documents: Documents) -> Result<()> {
+        let name = format!("{OUT_PREFIX}{}", bson::Uuid::new());
+        let temporary = Namespace::new(target.database(), &name)?;
+        let source = target.clone();
+        let to = temporary.clone();
+        self.store.write(move |transaction| copy_definition(transaction, &source, &to))?;
+        let result = self
+            .fill(&temporary, documents)
+            .and_then(|()| self.store.rename_collection(&temporary, target, true));
+        if result.is_err() {
+            self.store.drop_collection(&temporary)?;
+        }
+        result
+    }
+
+    fn fill(&self, namespace: &Namespace, documents: Documents) -> Result<()> {
+        let mut documents = documents;
+        let options = self.write_options();
+        loop {
+            self.interrupt.check()?;
+            let batch: Vec<RawDocumentBuf> =
+                documents.by_ref().take(OUT_BATCH).collect::<Result<_, QueryError>>()?;
+            if batch.is_empty() {
+                return Ok(());
+            }
+            let outcome = self.store.insert(namespace, batch, &options)?;
+            if let Some(failed) = outcome.errors.into_iter().next() {
+                return Err(failed.error);
+            }
+        }
+    }
+
+    fn merge_one(
+        &self,
+        target: &Namespace,
+        key: &RawDocument,
+        decide: &mut dyn FnMut(Option<&RawDocument>) -> Result<Write, QueryError>,
+    ) -> Result<()> {
+        for _ in 0..MERGE_ATTEMPTS_MAX {
+            self.interrupt.check()?;
+            let before = self.look_up(target, key)?;
+            let document = match decide(before.as_deref())? {
+                Write::Nothing => return Ok(()),
+                Write::Insert(document) | Write::Replace(document) => document,
+            };
+            let (namespace, key, options) = (target.clone(), key.to_owned(), self.write_options());
+            let is_done = self.store.write(move |transaction| {
+                put_merged(transaction, &namespace, &key, before.as_deref(), document, &options)
+            })?;
+            if is_done {
+                return Ok(());
+            }
+        }
+        Err(StoreError::internal("$merge: the document is changed by others again and again"))
+    }
+
+    /// The document with this key now, not in the snapshot.
+    fn look_up(&self, target: &Namespace, key: &RawDocument) -> Result<Option<RawDocumentBuf>> {
+        let snapshot = self.store.snapshot();
+        let Some(collection) = snapshot.collection(target) else { return Ok(None) };
+        let data = collection.data().ok_or_else(|| {
+            StoreError::new(
+                Code::COMMAND_NOT_SUPPORTED_ON_VIEW,
+                format!("Namespace {target} is a view, not a collection"),
+            )
+        })?;
+        check_unique_cover(data, key)?;
+        let options = FindOptions { filter: Some(key_filter(key)?), ..FindOptions::default() };
+        self.store.find(target, options)?.next().transpose()
+    }
+}
+
+impl Source for StoreSource {
+    fn documents(&self, namespace: &pipeline::Namespace) -> Result<Documents, QueryError> {
+        let namespace = self.namespace(namespace)?;
+        Ok(self.read(&namespace)?)
+    }
+
+    fn replace(
+        &self,
+        namespace: &pipeline::Namespace,
+        documents: Documents,
+    ) -> Result<(), QueryError> {
+        let namespace = self.namespace(namespace)?;
+        Ok(self.out(&namespace, documents)?)
+    }
+
+    fn merge(
+        &self,
+        namespace: &pipeline::Namespace,
+        key: &RawDocument,
+        decide: &mut dyn FnMut(Option<&RawDocument>) -> Result<Write, QueryError>,
+    ) -> Result<(), QueryError> {
+        let namespace = self.namespace(namespace)?;
+        Ok(self.merge_one(&namespace, key, decide)?)
+    }
+
+    fn report(&self, stage: &str, argument: &RawBson) -> Result<Option<Documents>, QueryError> {
+        let Some(collection) = &self.collection else { return Ok(None) };
+        let namespace = Namespace::new(&self.database, collection).map_err(QueryError::from)?;
+        let documents = match stage {
+            "$indexStats" => self.index_stats(&namespace),
+            "$collStats" => self.collection_report(&namespace, argument)?,
+            _ => return Ok(None),
+        };
+        Ok(Some(Box::new(documents.into_iter().map(Ok))))
+    }
+}
+
+impl StoreSource {
+    fn index_stats(&self, namespace: &Namespace) -> Vec<RawDocumentBuf> {
+        let data = self.snapshot.collection(namespace).and_then(|found| found.data());
+        let indexes = data.map_or(&[][..], |data| &data.indexes);
+        indexes
+            .iter()
+            .map(|index| {
+                rawdoc! {
+                    "name": index.spec.name.as_str(),
+                    "key": index.spec.key.clone(),
+                    "accesses": {"ops": 0_i64, "since": self.context.now},
+                    "spec": index.spec.document.clone(),
+                }
+            })
+            .collect()
+    }
+
+    fn collection_report(
+        &self,
+        namespace: &Namespace,
+        argument: &RawBson,
+    ) -> Result<Vec<RawDocumentBuf>, QueryError> {
+        let stats = self.store.collection_stats(namespace)?;
+        let number = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
+        let mut out = rawdoc! {"ns": namespace.as_str(), "localTime": self.context.now};
+        let RawBson::Document(argument) = argument else {
+            return Err(QueryError::new(40166, "$collStats must take a nested object"));
+        };
+        for field in argument.iter() {
+            match field?.0.as_str() {
+                "count" => out.append(bson::raw::cstr!("count"), number(stats.documents)),
+                "storageStats" => out.append(
+                    bson::raw::cstr!("storageStats"),
+                    rawdoc! {
+                        "size": number(stats.data_bytes),
+                        "count": number(stats.documents),
+                        "storageSize": number(stats.storage_bytes),
+                        "nindexes": i32::try_from(stats.indexes.len()).unwrap_or(i32::MAX),
+                        "totalIndexSize":
+                            number(stats.indexes.iter().map(|(_, bytes)| bytes).sum()),
+                    },
+                ),
+                other => {
+                    return Err(QueryError::not_supported(format!("$collStats with '{other}'")));
+                }
+            }
+        }
+        Ok(vec![out])
+    }
+}
+
+/// Creates `to` with the options and indexes of `from`, if that exists.
+fn copy_definition(
+    transaction: &mut Transaction<'_>,
+    from: &Namespace,
+    to: &Namespace,
+) -> Result<()> {
+    let existing = writable(transaction, from)?;
+    let Some(existing) = existing else {
+        return crate::admin::create::implicitly(transaction, to).map(|_| ());
+    };
+    let data = existing.writable_data()?;
+    if data.capped.is_some() {
+        return Err(StoreError::new(
+            Code::location(17152, "Location17152"),
+            format!("namespace '{from}' is capped so it can't be used for $out"),
+        ));
+    }
+    let created = crate::admin::create::create(transaction, to, existing.options.clone())?;
+    let mut copy = created.writable_data()?.clone();
+    for index in data.indexes.iter().filter(|index| !index.spec.is_id_index()) {
+        copy.indexes.push(Arc::new(transaction.new_index(index.spec.clone())?));
+    }
+    transaction.save(crate::catalog::Collection {
+        kind: crate::catalog::Kind::Data(copy),
+        ..(*created).clone()
+    })
+}
+
+/// `{a: x, b: y}` as equalities.
+fn key_filter(key: &RawDocument) -> Result<RawDocumentBuf> {
+    let mut filter = RawDocumentBuf::new();
+    for field in key.iter() {
+        let (name, value) = field?;
+        let value = RawBson::from(value);
+        filter.append(name, rawdoc! {"$eq": value});
+    }
+    Ok(filter)
+}
+
+/// Two documents must not have the same key.
+fn check_unique_cover(data: &Data, key: &RawDocument) -> Result<()> {
+    let mut names = Vec::new();
+    for field in key.iter() {
+        names.push(field?.0.as_str());
+    }
+    let covers = data.indexes.iter().map(|index| &index.spec).any(|spec| {
+        spec.unique
+            && spec.partial.is_none()
+            && spec.fields.len() == names.len()
+            && spec.fields.iter().all(|field| names.contains(&field.path.as_str()))
+    });
+    if covers {
+        return Ok(());
+    }
+    Err(StoreError::new(
+        Code::location(51183, "Location51183"),
+        "Cannot find index to verify that join fields will be unique",
+    ))
+}
+
+/// The record whose fields equal those of `key`, in the middle of a write.
+pub(crate) fn record_with_key(
+    data: &Data,
+    view: &dyn View,
+    key: &RawDocument,
+    context: &Context,
+) -> Result<Option<(u64, RawDocumentBuf)>> {
+    let selector = Selector::compile(&key_filter(key)?, context)?;
+    let wish = Wish {
+        filter: selector.filter(),
+        sort: None,
+        hint: None,
+        min: None,
+        max: None,
+        has_collation: false,
+    };
+    let mut execution = Execution::new(&Plan::choose(data, wish)?.access);
+    while let Some((record, document)) = execution.next(view)? {
+        if selector.matches(&document)? {
+            return Ok(Some((record, document)));
+        }
+    }
+    Ok(None)
+}
