@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bson::oid::ObjectId;
 use fieldveil_query::pipeline::Pipeline;
-use redb::{ReadableTable, ReadableTableMetadata, WriteTransaction};
+use redb::{ReadableTable, WriteTransaction};
 
 use crate::catalog::{Catalog, Collection, Data, Index, Kind, ViewDefinition, persist};
 use crate::code::Code;
@@ -243,13 +243,5 @@ impl<'t> Transaction<'t> {
             Code::VIEW_DEPTH_LIMIT_EXCEEDED,
             format!("View depth limit exceeded; maximum depth is {VIEW_DEPTH_MAX}"),
         ))
-    }
-
-    /// Documents and bytes of a collection, as this transaction sees them.
-    pub(crate) fn size(&self, data: &Data) -> Result<(u64, u64)> {
-        let name = records_name(data.id);
-        let count = self.redb.open_table(records_table(&name))?.len()?;
-        let bytes = self.redb.open_table(SIZES)?.get(data.id)?.map_or(0, |bytes| bytes.value());
-        Ok((count, bytes))
     }
 }

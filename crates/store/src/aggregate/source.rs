@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bson::raw::{RawBson, RawDocument, RawDocumentBuf};
 use bson::rawdoc;
 use fieldveil_query::QueryError;
+use fieldveil_query::filter::Filter;
 use fieldveil_query::pipeline::{self, Pipeline};
 
 use super::Run;
@@ -57,8 +58,13 @@ impl StoreSource {
         }
     }
 
-    /// Reads a collection or view on the same snapshot.
-    fn read(&self, namespace: &Namespace) -> Result<Documents> {
+    /// Runs a pipeline on a collection or view, on the same snapshot.
+    fn read(
+        &self,
+        namespace: &Namespace,
+        pipeline: Pipeline,
+        context: &Context,
+    ) -> Result<Documents> {
         let source = Self {
             store: self.store.clone(),
             snapshot: Arc::clone(&self.snapshot),
@@ -69,7 +75,7 @@ impl StoreSource {
             interrupt: self.interrupt.clone(),
         };
         let environment = Environment {
-            context: self.context.clone(),
+            context: context.clone(),
             source: Arc::new(source),
             memory_limit: self.store.options().operation_memory_bytes,
         };
@@ -79,7 +85,7 @@ impl StoreSource {
             environment,
             interrupt: self.interrupt.clone(),
         };
-        run.on(namespace, Pipeline::default(), None)
+        run.on(namespace, pipeline, None)
     }
 
     /// Fills a new collection and puts it in the place of the old one, whose options and indexes
@@ -159,7 +165,18 @@ impl StoreSource {
 impl Source for StoreSource {
     fn documents(&self, namespace: &pipeline::Namespace) -> Result<Documents, QueryError> {
         let namespace = self.namespace(namespace)?;
-        Ok(self.read(&namespace)?)
+        Ok(self.read(&namespace, Pipeline::default(), &self.context)?)
+    }
+
+    fn find(
+        &self,
+        namespace: &pipeline::Namespace,
+        filter: &Filter,
+        context: &Context,
+    ) -> Result<Documents, QueryError> {
+        let namespace = self.namespace(namespace)?;
+        let pipeline = Pipeline { stages: vec![pipeline::Stage::Match(filter.clone())] };
+        Ok(self.read(&namespace, pipeline, context)?)
     }
 
     fn replace(

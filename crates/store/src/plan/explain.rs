@@ -6,7 +6,6 @@ use fieldveil_query::document::put;
 
 use super::spans::{Span, SpanSet};
 use super::{Access, IndexScan};
-use crate::catalog::Index;
 use crate::index_key::type_byte;
 
 impl Access {
@@ -28,16 +27,6 @@ impl Access {
                 let inputs: RawArrayBuf = scans.iter().map(IndexScan::to_document).collect();
                 fetch(filter, rawdoc! {"stage": "OR", "inputStages": inputs})
             }
-        }
-    }
-
-    /// The indexes that are read.
-    pub(crate) fn indexes(&self) -> Vec<&Index> {
-        match self {
-            Self::Nothing | Self::Collection { .. } => Vec::new(),
-            Self::Id { index, .. } => vec![index],
-            Self::Index(scan) => vec![&scan.index],
-            Self::Union(scans) => scans.iter().map(|scan| &*scan.index).collect(),
         }
     }
 }
