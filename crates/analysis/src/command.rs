@@ -4,7 +4,7 @@
 //! is, or worked on by a function; a field that is in no table is refused. The order of fields
 //! stays.
 
-use bson::raw::{RawDocument, RawDocumentBuf};
+use bson::raw::{RawBsonRef, RawDocument, RawDocumentBuf};
 
 use crate::{
     AnalyzeError, SchemaSet,
@@ -135,6 +135,10 @@ fn explain(
             })?;
             write_name(out, element.kind, element.name);
             out.extend(inner.as_bytes());
+        }
+        // The server's default, spelled out as MongoDB's analysis does.
+        if schemas.requires_encryption() && matches!(command.get("verbosity"), Ok(None)) {
+            raw::write_value(out, "verbosity", RawBsonRef::String("allPlansExecution"))?;
         }
         Ok(())
     })?;

@@ -183,6 +183,13 @@ fn an_explained_command_is_found_wherever_its_fields_stand() {
         }
         .as_ref()
     );
+    let silent = rawdoc! { "explain": { "find": "c", "filter": {} } };
+    let reply = analyze_request(&with_schema(silent)).unwrap();
+    assert_eq!(
+        reply.get_document("result").unwrap(),
+        rawdoc! { "explain": { "find": "c", "filter": {} }, "verbosity": "allPlansExecution" }
+            .as_ref()
+    );
     let other = rawdoc! {
         "explain": { "find": "c", "$db": "other" }, "jsonSchema": {}, "isRemoteSchema": false, "$db": "db",
     };
