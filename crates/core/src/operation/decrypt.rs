@@ -48,7 +48,7 @@ pub(crate) fn decrypt_value(
     match value.as_binary() {
         Some((subtype::ENCRYPTED, content)) => match content.first() {
             None => Err(MessageError::EmptyPayload.into()),
-            Some(first_byte) if *first_byte > LAST_PAYLOAD => {
+            Some(first_byte) if !is_readable(*first_byte) => {
                 Err(MessageError::UnknownPayload { first_byte: *first_byte }.into())
             }
             Some(_) => decrypt(crypt, message, env),
@@ -57,9 +57,6 @@ pub(crate) fn decrypt_value(
         None => Err(MessageError::NotBinary.into()),
     }
 }
-
-/// The highest first byte of a binary of subtype 6 that has a meaning.
-const LAST_PAYLOAD: u8 = 18;
 
 /// Decryption that lacks keys.
 pub(crate) struct Outer {

@@ -37,7 +37,7 @@ pub enum MessageError {
     /// A ciphertext without content.
     #[error("unsupported FLE blob subtype: expected non-empty payload")]
     EmptyPayload,
-    /// A first byte without meaning.
+    /// A first byte that no stored value begins with.
     #[error("unsupported FLE blob subtype: {first_byte}")]
     UnknownPayload {
         /// The first byte.
