@@ -1,6 +1,7 @@
 //! Read and write concern, as far as they mean something on one node.
 
 use bson::{RawBsonRef, RawDocument, RawDocumentBuf, rawdoc};
+use fieldveil_query::code_name;
 
 use crate::{
     arguments::{Arguments, integer, type_name},
@@ -81,7 +82,7 @@ pub(crate) fn check_write(
         },
     };
     Ok(unsatisfiable.map(|(code, message)| {
-        rawdoc! { "code": code, "codeName": &*codes::name(code), "errmsg": message }
+        rawdoc! { "code": code, "codeName": code_name(code), "errmsg": message }
     }))
 }
 

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use bson::{RawDocumentBuf, raw::cstr};
-use fieldveil_query::QueryError;
+use fieldveil_query::{QueryError, code_name};
 use fieldveil_store::StoreError;
 
 use crate::codes;
@@ -42,7 +42,7 @@ impl CommandError {
     pub(crate) fn code_name(&self) -> Cow<'_, str> {
         match &self.code_name {
             Some(name) => Cow::Borrowed(name),
-            None => codes::name(self.code),
+            None => Cow::Owned(code_name(self.code)),
         }
     }
 
