@@ -3,6 +3,7 @@
 
 mod bench;
 mod dist;
+mod fuzz;
 mod interop;
 mod process;
 mod python;
@@ -29,6 +30,8 @@ enum Command {
     Interop(interop::Options),
     /// Speed, as ratios against a peer in the same run.
     Bench(bench::Options),
+    /// Feeds the parsers random bytes: libFuzzer over `fuzz/`.
+    Fuzz(fuzz::Options),
     /// Lays out the shared and static libraries with header and pkg-config file.
     Dist {
         /// Where to; made when missing.
@@ -44,6 +47,7 @@ fn main() -> ExitCode {
         Command::Test(options) => suite::run(&options),
         Command::Interop(options) => interop::run(&options),
         Command::Bench(options) => bench::run(&options),
+        Command::Fuzz(options) => fuzz::run(&options),
         Command::Dist { out } => dist::run(&out),
         Command::UnicodeTables => unicode_tables::run(),
     };
