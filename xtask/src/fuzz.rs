@@ -90,10 +90,31 @@ fn build(target: &Path, names: &[&String]) -> Result<()> {
 /// Sanitizers exist for few targets; this is where ours run.
 const TRIPLE: &str = "x86_64-unknown-linux-gnu";
 
+/// Puts the documents of `fuzz/seeds` into a corpus, as BSON: `analysis_filter` begins with those
+/// of `filter.jsonl`. Random bytes alone hardly ever become an operator.
+fn seed(name: &str, corpus: &Path) -> Result<()> {
+    let kind = name.rsplit('_').next().unwrap_or(name);
+    let file = root().join("fuzz/seeds").join(format!("{kind}.jsonl"));
+    if !file.exists() {
+        return Ok(());
+    }
+    let text = fs::read_to_string(&file)?;
+    for (number, line) in text.lines().enumerate() {
+        let place = || format!("{}:{}", file.display(), number + 1);
+        let value: serde_json::Value = serde_json::from_str(line).with_context(place)?;
+        let bson::Bson::Document(document) = value.try_into().with_context(place)? else {
+            bail!("{} is no document", place());
+        };
+        fs::write(corpus.join(format!("seed-{number}")), document.to_vec()?)?;
+    }
+    Ok(())
+}
+
 /// One target. Its corpus and what made it crash stay under the target directory.
 fn fuzz(target: &Path, name: &str, seconds: u32) -> Result<()> {
     let corpus = target.join("corpus").join(name);
     fs::create_dir_all(&corpus)?;
+    seed(name, &corpus)?;
     let crashes = target.join("crashes").join(name);
     fs::create_dir_all(&crashes)?;
     step(
