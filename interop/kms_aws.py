@@ -1,7 +1,4 @@
-"""AWS KMS as moto plays it, over TLS and with its signature check on: `fieldveil keys` against it.
-
-Needs `moto[server]` besides what the other programs need.
-"""
+"""AWS KMS as moto plays it, over TLS and with its signature check on: `fieldveil keys` against it."""
 
 import contextlib
 import json

@@ -1,7 +1,4 @@
-"""KMIP as PyKMIP's server speaks it, over mutual TLS: `fieldveil keys` against it.
-
-Needs `pykmip` besides what the other programs need.
-"""
+"""KMIP as PyKMIP's server speaks it, over mutual TLS: `fieldveil keys` against it."""
 
 import contextlib
 import json

@@ -5,7 +5,9 @@ use std::ffi::OsString;
 use std::process::Command;
 
 use anyhow::Result;
-use clap::{Args, ValueEnum};
+use clap::Args;
+use clap::builder::PossibleValue;
+use clap::builder::PossibleValuesParser;
 
 use crate::process::{built, cargo, root, step};
 use crate::python;
@@ -13,102 +15,96 @@ use crate::python;
 #[derive(Args, Default)]
 pub(crate) struct Options {
     /// Which one; without it, all that `cargo xtask test` runs.
-    suite: Option<Suite>,
+    #[arg(value_parser = names())]
+    suite: Option<String>,
     /// Handed to the script; `--help` says what it takes.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     options: Vec<OsString>,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Suite {
-    /// The quick start's story by PyMongo, against `fieldveil serve` and our `mongocryptd`.
-    Quickstart,
-    /// What PyMongo writes, Fieldveil reads, and the other way round, for every type.
-    EveryType,
-    /// Our `mongo_crypt_v1` inside the C library that pymongocrypt ships.
-    CryptShared,
-    /// pymongocrypt's own tests over our `libmongocrypt`.
-    Pymongocrypt,
-    /// Our `libmongocrypt` and the C library side by side: equal bytes, equal messages.
-    Differential,
-    /// PyMongo's encryption tests with our `mongocryptd`.
-    PymongoDaemon,
-    /// PyMongo's encryption tests with our `mongo_crypt_v1`.
-    PymongoCryptShared,
-    /// PyMongo's encryption tests with our `libmongocrypt` alone.
-    PymongoLibmongocrypt,
-    /// PyMongo's tests of a server, against `fieldveil serve`.
-    PymongoServer,
-    /// The same with `--replica-set`.
-    PymongoReplicaSet,
+/// One script of `interop/`.
+struct Suite {
+    name: &'static str,
+    about: &'static str,
+    script: &'static str,
+    /// `{}` in an argument stands for the folder of built programs and libraries.
+    arguments: &'static [&'static str],
+    /// Whether `cargo xtask test` runs it.
+    in_test: bool,
 }
 
-/// Suites that `cargo xtask test` runs, in this order.
-///
-/// Not PyMongo's own tests: part of them needs what the server or its fakes do not have yet
-/// (`CHANGELOG.md`); they are run by name.
-const IN_TEST: [Suite; 5] = [
-    Suite::Quickstart,
-    Suite::EveryType,
-    Suite::CryptShared,
-    Suite::Pymongocrypt,
-    Suite::Differential,
+const fn suite(
+    name: &'static str,
+    about: &'static str,
+    script: &'static str,
+    arguments: &'static [&'static str],
+) -> Suite {
+    Suite { name, about, script, arguments, in_test: true }
+}
+
+/// Run by its name only: too slow for every change, or not whole yet (`CHANGELOG.md`).
+const fn by_name(suite: Suite) -> Suite {
+    Suite { in_test: false, ..suite }
+}
+
+/// All of them, in the order in which they run. A new one needs a line here and nothing else.
+#[rustfmt::skip]
+const SUITES: &[Suite] = &[
+    suite("quickstart", "PyMongo's quick start, by our server and mongocryptd", "quickstart.py", &[]),
+    suite("every-type", "What PyMongo writes, Fieldveil reads, and the other way round", "every_type.py", &[]),
+    suite("crypt-shared", "Our mongo_crypt_v1 inside the C library of pymongocrypt", "crypt_shared_smoke.py", &["{}/libmongo_crypt_v1.so"]),
+    suite("pymongocrypt", "pymongocrypt's own tests over our libmongocrypt", "pymongocrypt_suite.py", &["--lib", "{}/libmongocrypt.so"]),
+    suite("differential", "Our libmongocrypt and the C library side by side", "differential.py", &["--lib", "{}/libmongocrypt.so"]),
+    suite("kms-aws", "Data keys under AWS KMS, as moto plays it", "kms_aws.py", &[]),
+    suite("kms-kmip", "Data keys under KMIP, as PyKMIP's server speaks it", "kms_kmip.py", &[]),
+    by_name(suite("pymongo-daemon", "PyMongo's encryption tests, our mongocryptd", "pymongo_suite.py", &["encryption", "--mode", "mongocryptd"])),
+    by_name(suite("pymongo-crypt-shared", "PyMongo's encryption tests, our mongo_crypt_v1", "pymongo_suite.py", &["encryption", "--mode", "crypt_shared"])),
+    by_name(suite("pymongo-libmongocrypt", "PyMongo's encryption tests, our libmongocrypt alone", "pymongo_suite.py", &["encryption", "--mode", "libmongocrypt"])),
+    by_name(suite("pymongo-server", "PyMongo's tests of a server, by `fieldveil serve`", "pymongo_suite.py", &["server"])),
+    by_name(suite("pymongo-replica-set", "The same with `--replica-set`", "pymongo_suite.py", &["server", "--replica-set"])),
 ];
+
+/// One name for several suites.
+const GROUPS: &[(&str, &str, &[&str])] = &[(
+    "pymongo",
+    "PyMongo's encryption tests, all three ways",
+    &["pymongo-daemon", "pymongo-crypt-shared", "pymongo-libmongocrypt"],
+)];
+
+fn names() -> PossibleValuesParser {
+    let suites = SUITES.iter().map(|suite| PossibleValue::new(suite.name).help(suite.about));
+    let groups = GROUPS.iter().map(|(name, about, _)| PossibleValue::new(*name).help(*about));
+    PossibleValuesParser::new(suites.chain(groups))
+}
 
 pub(crate) fn run(options: &Options) -> Result<()> {
     step("Programs for interop", &mut cargo(["build", "--workspace"]))?;
-    let chosen = options.suite.as_ref().map_or(&IN_TEST[..], std::slice::from_ref);
-    chosen.iter().try_for_each(|suite| {
-        let (title, mut command) = suite.command()?;
-        step(title, command.args(&options.options))
-    })
+    SUITES
+        .iter()
+        .filter(|suite| options.suite.as_deref().map_or(suite.in_test, |name| suite.is_in(name)))
+        .try_for_each(|suite| step(suite.about, suite.command()?.args(&options.options)))
 }
 
 impl Suite {
-    /// What it is called, the script under `interop/`, and its arguments.
-    fn script(self) -> (&'static str, &'static str, Vec<OsString>) {
-        let library = |name: &str| built("debug").join(name).into_os_string();
-        let words = |words: &[&str]| words.iter().map(OsString::from).collect::<Vec<_>>();
-        let pymongo = |mode| words(&["encryption", "--mode", mode]);
-        let ours = || vec!["--lib".into(), library("libmongocrypt.so")];
-        match self {
-            Self::Quickstart => ("PyMongo's quick start", "quickstart.py", vec![]),
-            Self::EveryType => ("Every type, exchanged", "every_type.py", vec![]),
-            Self::CryptShared => (
-                "The C library with our mongo_crypt_v1",
-                "crypt_shared_smoke.py",
-                vec![library("libmongo_crypt_v1.so")],
-            ),
-            Self::Pymongocrypt => ("pymongocrypt's tests", "pymongocrypt_suite.py", ours()),
-            Self::Differential => ("Both libmongocrypts compared", "differential.py", ours()),
-            Self::PymongoDaemon => {
-                ("PyMongo's encryption tests, daemon", "pymongo_suite.py", pymongo("mongocryptd"))
-            }
-            Self::PymongoCryptShared => (
-                "PyMongo's encryption tests, mongo_crypt_v1",
-                "pymongo_suite.py",
-                pymongo("crypt_shared"),
-            ),
-            Self::PymongoLibmongocrypt => (
-                "PyMongo's encryption tests, libmongocrypt",
-                "pymongo_suite.py",
-                pymongo("libmongocrypt"),
-            ),
-            Self::PymongoServer => ("PyMongo's tests", "pymongo_suite.py", words(&["server"])),
-            Self::PymongoReplicaSet => (
-                "PyMongo's tests, replica set",
-                "pymongo_suite.py",
-                words(&["server", "--replica-set"]),
-            ),
-        }
+    /// Whether `name` is its own or that of a group it belongs to.
+    fn is_in(&self, name: &str) -> bool {
+        let of_group = |(group, _, members): &(&str, &str, &[&str])| {
+            *group == name && members.contains(&self.name)
+        };
+        self.name == name || GROUPS.iter().any(of_group)
     }
 
-    fn command(self) -> Result<(&'static str, Command)> {
-        let (title, file, arguments) = self.script();
+    fn command(&self) -> Result<Command> {
         let mut command = Command::new(python::interpreter()?);
-        command.current_dir(root().join("interop")).arg(file).args(arguments);
-        command.env("FIELDVEIL_BUILT", built("debug")).env("PATH", search_path()?);
-        Ok((title, command))
+        let programs = built("debug");
+        let shown = programs.to_string_lossy();
+        command
+            .current_dir(root().join("interop"))
+            .arg(self.script)
+            .args(self.arguments.iter().map(|argument| argument.replace("{}", &shown)))
+            .env("FIELDVEIL_BUILT", &programs)
+            .env("PATH", search_path()?);
+        Ok(command)
     }
 }
 
