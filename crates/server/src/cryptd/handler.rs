@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use bson::{RawDocumentBuf, raw::cstr, rawdoc};
-use fieldveil_analysis::{analyze_request, error_reply};
+use bson::{RawDocument, RawDocumentBuf, raw::cstr, rawdoc};
+use fieldveil_analysis::{Analyzer, error_reply};
 use fieldveil_wire::{MAX_DOCUMENT_LEN, MAX_MESSAGE_LEN, PeerAddress};
 use tokio_util::sync::CancellationToken;
 
@@ -43,6 +43,8 @@ const ANALYSED: &[&str] = &[
 pub(crate) struct Analyser {
     pub(crate) activity: Activity,
     pub(crate) shutdown: CancellationToken,
+    /// Shared by all connections, with the schemas that any of them sent.
+    pub(crate) analyzer: Arc<Analyzer>,
 }
 
 impl Service for Analyser {
@@ -53,7 +55,7 @@ impl Service for Analyser {
     async fn answer(self: &Arc<Self>, _peer: &Arc<()>, request: Request) -> Answer {
         let _busy = self.activity.begin();
         let result = if ANALYSED.contains(&request.name.as_str()) {
-            analyse(request).await
+            self.analyse(request).await
         } else {
             self.run(&request)
         };
@@ -64,6 +66,18 @@ impl Service for Analyser {
 }
 
 impl Analyser {
+    async fn analyse(&self, request: Request) -> CommandResult {
+        let command = if request.sequences.is_empty() { request.body } else { request.merged() };
+        if command.as_bytes().len() <= INLINE_LEN {
+            return Ok(reply_to(&self.analyzer, &command));
+        }
+        let analyzer = Arc::clone(&self.analyzer);
+        match tokio::task::spawn_blocking(move || reply_to(&analyzer, &command)).await {
+            Ok(reply) => Ok(reply),
+            Err(error) => Err(CommandError::new(1, format!("query analysis ended early: {error}"))),
+        }
+    }
+
     fn run(&self, request: &Request) -> CommandResult {
         match request.name.as_str() {
             "hello" | "isMaster" | "ismaster" => Ok(handshake(&request.name)),
@@ -107,24 +121,15 @@ fn handshake(name: &str) -> RawDocumentBuf {
     reply
 }
 
-async fn analyse(request: Request) -> CommandResult {
-    let command = if request.sequences.is_empty() { request.body } else { request.merged() };
-    if command.as_bytes().len() <= INLINE_LEN {
-        return Ok(analyse_now(&command));
+/// Analyses a command; what is refused is a reply too.
+fn reply_to(analyzer: &Analyzer, command: &RawDocument) -> RawDocumentBuf {
+    match analyzer.analyze_request(command) {
+        Ok(mut reply) => {
+            reply.append(cstr!("ok"), 1.0);
+            reply
+        }
+        Err(error) => error_reply(&error),
     }
-    match tokio::task::spawn_blocking(move || analyse_now(&command)).await {
-        Ok(reply) => Ok(reply),
-        Err(error) => Err(CommandError::new(1, format!("query analysis ended early: {error}"))),
-    }
-}
-
-fn analyse_now(command: &RawDocumentBuf) -> RawDocumentBuf {
-    let mut reply = match analyze_request(command) {
-        Ok(reply) => reply,
-        Err(error) => return error_reply(&error),
-    };
-    reply.append(cstr!("ok"), 1.0);
-    reply
 }
 
 #[cfg(test)]

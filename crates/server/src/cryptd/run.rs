@@ -52,7 +52,11 @@ impl Cryptd {
     /// What the system says about an address.
     pub async fn start(options: CryptdOptions) -> io::Result<Self> {
         let shutdown = CancellationToken::new();
-        let analyser = Arc::new(Analyser { activity: Activity::new(), shutdown: shutdown.clone() });
+        let analyser = Arc::new(Analyser {
+            activity: Activity::new(),
+            shutdown: shutdown.clone(),
+            analyzer: Arc::default(),
+        });
         let endpoint = Endpoint {
             addresses: options.addresses,
             max_connections: options.max_connections,
