@@ -34,10 +34,12 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod p01_custom_key_material;
+mod p02_data_key_and_double_encryption;
 mod p03_external_key_vault;
 mod p05_views_are_prohibited;
 mod p09_deadlock;
 mod p13_unique_index_on_key_alt_names;
 mod p14_decryption_events;
+mod p16_rewrap;
 mod p25_lookup;
 mod setup;
