@@ -28,6 +28,7 @@ pub(crate) const API_VERSION_ERROR: i32 = 322;
 pub(crate) const API_STRICT_ERROR: i32 = 323;
 pub(crate) const INTERRUPTED: i32 = 11601;
 
+pub(crate) const NOT_A_RETRYABLE_WRITE_COMMAND: i32 = 50768;
 pub(crate) const DUPLICATE_FIELD: i32 = 40413;
 pub(crate) const MISSING_FIELD: i32 = 40414;
 pub(crate) const UNKNOWN_FIELD: i32 = 40415;

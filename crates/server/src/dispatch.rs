@@ -18,6 +18,7 @@ use crate::{
     fail_points,
     peer::Peer,
     request::Request,
+    retry,
     service::{Answer, Service},
     sessions,
     shared::Shared,
@@ -234,7 +235,7 @@ fn run(shared: &Shared, peer: &Peer, command: &Command, request: &Request) -> Co
         }
         None => None,
     };
-    check_transaction(&arguments, session.is_some(), replica_set)?;
+    check_transaction(&arguments, command.name, session.is_some(), replica_set)?;
     let deadline = deadline(&arguments)?;
     let mut write_concern_error = None;
     if command.access != Access::Public {
@@ -352,6 +353,7 @@ fn check_scope(shared: &Shared, command: &Command, request: &Request) -> Result<
 
 fn check_transaction(
     arguments: &Arguments<'_>,
+    command: &str,
     has_session: bool,
     replica_set: bool,
 ) -> Result<(), CommandError> {
@@ -367,6 +369,21 @@ fn check_transaction(
         return Err(CommandError::new(
             codes::ILLEGAL_OPERATION,
             "Transaction numbers are only allowed on a replica set member or mongos",
+        ));
+    }
+    if number.is_some_and(|number| number < 0) {
+        return Err(CommandError::bad_value(
+            "BSON field 'txnNumber' value must be >= 0, actual value is negative",
+        ));
+    }
+    if number.is_some() && !retry::COMMANDS.contains(&command) {
+        return Err(CommandError::new(
+            codes::NOT_A_RETRYABLE_WRITE_COMMAND,
+            format!(
+                "txnNumber may only be provided for multi-document transactions and retryable \
+                 write commands. autocommit:false was not provided, and {command} is not a \
+                 retryable write command."
+            ),
         ));
     }
     Ok(())

@@ -23,6 +23,7 @@ mod options;
 mod peer;
 mod reply;
 mod request;
+mod retry;
 pub mod serve;
 mod server;
 mod service;

@@ -125,21 +125,27 @@ impl Shared {
             for id in self.sessions.expire(now, self.options.session_timeout) {
                 self.cursors.kill_session(id);
             }
-            self.expire_documents().await;
+            self.expire_records().await;
         }
     }
 
-    /// Removes the documents whose time in a TTL index is over.
-    async fn expire_documents(&self) {
+    /// Removes the documents whose time in a TTL index is over, and what is known of the
+    /// retryable writes of sessions that are gone.
+    async fn expire_records(&self) {
         let store = self.store.clone();
         let now_ms = bson::DateTime::now().timestamp_millis();
-        let removing =
-            tokio::task::spawn_blocking(move || store.expire(now_ms, &Interrupt::never()));
+        let timeout = i64::try_from(self.options.session_timeout.as_millis()).unwrap_or(i64::MAX);
+        let removing = tokio::task::spawn_blocking(move || {
+            let documents = store.expire(now_ms, &Interrupt::never())?;
+            Ok::<_, StoreError>((documents, store.expire_retries(now_ms.saturating_sub(timeout))?))
+        });
         match removing.await {
-            Ok(Ok(0)) => {}
-            Ok(Ok(count)) => tracing::debug!(count, "removed documents that had expired"),
-            Ok(Err(error)) => tracing::warn!(%error, "cannot remove documents that have expired"),
-            Err(error) => tracing::error!(%error, "removing expired documents ended early"),
+            Ok(Ok((0, 0))) => {}
+            Ok(Ok((documents, retries))) => {
+                tracing::debug!(documents, retries, "removed what had expired");
+            }
+            Ok(Err(error)) => tracing::warn!(%error, "cannot remove what has expired"),
+            Err(error) => tracing::error!(%error, "removing what had expired ended early"),
         }
     }
 }

@@ -73,6 +73,7 @@ codes! {
     INVALID_INDEX_SPECIFICATION_OPTION = 197 InvalidIndexSpecificationOption;
     NO_QUERY_EXECUTION_PLANS = 291 NoQueryExecutionPlans;
     EXCEEDED_MEMORY_LIMIT = 292 QueryExceededMemoryLimitNoDiskUseAllowed;
+    TRANSACTION_TOO_OLD = 225 TransactionTooOld;
     INDEX_BUILD_ABORTED = 276 IndexBuildAborted;
     UNRECOVERABLE_STORAGE = 366 DataCorruptionDetected;
     INTERRUPTED = 11601 Interrupted;

@@ -28,6 +28,7 @@ mod plan;
 mod projector;
 mod read;
 mod render;
+mod retry;
 mod scan;
 mod selector;
 mod snapshot;
@@ -52,9 +53,11 @@ pub use error::{Result, StoreError};
 pub use explain::{ExplainTarget, Verbosity};
 pub use find::{CountOptions, DistinctOptions, FindOptions};
 pub use namespace::{DATABASE_MAX_BYTES, NAMESPACE_MAX_BYTES, Namespace, check_database};
+pub use retry::{RetryKey, StatementIds};
 pub use storage::{CompactReport, FORMAT_VERSION, OpenError, compact};
 pub use store::{Store, StoreOptions};
 pub use write::{
-    Change, DeleteOutcome, DeleteStatement, FindAndModify, FindAndModifyOutcome, InsertOutcome,
-    StatementOutcome, UpdateOutcome, UpdateStatement, WriteError, WriteOptions, WriteStatement,
+    BulkOutcome, Change, DeleteOutcome, DeleteStatement, FindAndModify, FindAndModifyOutcome,
+    InsertOutcome, StatementOutcome, UpdateOutcome, UpdateStatement, WriteError, WriteOptions,
+    WriteStatement,
 };

@@ -5,6 +5,7 @@
 //! | `meta` | name | number (format version, next table id) |
 //! | `catalog` | namespace | BSON, see `catalog::persist` |
 //! | `sizes` | collection id | bytes of all documents |
+//! | `retries` | session | number, time and results of its last retryable write, see `retry` |
 //! | `c<id>` | record id | document |
 //! | `i<id>` | index key; followed by the record id (8 bytes) unless unique | record id |
 
@@ -24,6 +25,11 @@ use crate::snapshot::Snapshot;
 pub(crate) const META: TableDefinition<'static, &str, u64> = TableDefinition::new("meta");
 pub(crate) const CATALOG: TableDefinition<'static, &str, &[u8]> = TableDefinition::new("catalog");
 pub(crate) const SIZES: TableDefinition<'static, u64, u64> = TableDefinition::new("sizes");
+
+/// The value is the write's number, when it was last written (milliseconds since the Unix epoch),
+/// and the results.
+pub(crate) const RETRIES: TableDefinition<'static, &[u8], (i64, i64, &[u8])> =
+    TableDefinition::new("retries");
 
 /// Rows of `meta`.
 pub(crate) const FORMAT_VERSION_ROW: &str = "format version";
@@ -197,6 +203,21 @@ impl Tables {
         let table = Arc::new(self.transaction.open_table(index_table(&name)).map_err(missing)?);
         opened.insert(index, Arc::clone(&table));
         Ok(table)
+    }
+
+    /// Whether a session wrote for the last time at `until_ms` or earlier.
+    pub(crate) fn has_retries_until(&self, until_ms: i64) -> Result<bool> {
+        let table = match self.transaction.open_table(RETRIES) {
+            // Made by the first retryable write.
+            Err(TableError::TableDoesNotExist(_)) => return Ok(false),
+            other => other?,
+        };
+        for row in table.iter()? {
+            if row?.1.value().1 <= until_ms {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// The bytes of all documents of a collection.

@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use bson::oid::ObjectId;
 use fieldveil_query::pipeline::Pipeline;
-use redb::{ReadableTable, WriteTransaction};
+use redb::{ReadableTable, ReadableTableMetadata, WriteTransaction};
 
 use crate::catalog::{Catalog, Collection, Data, Index, Kind, ViewDefinition, persist};
 use crate::code::Code;
 use crate::environment::{Environment, ObjectIds};
 use crate::error::{Result, StoreError};
 use crate::namespace::Namespace;
-use crate::tables::{CATALOG, META, NEXT_ID_ROW, SIZES, index_name, index_table};
+use crate::tables::{CATALOG, META, NEXT_ID_ROW, RETRIES, SIZES, index_name, index_table};
 use crate::tables::{records_name, records_table};
 use crate::validation::Validation;
 
@@ -84,6 +84,32 @@ impl<'t> Transaction<'t> {
         bytes[6] = bytes[6] & 0x0F | 0x40;
         bytes[8] = bytes[8] & 0x3F | 0x80;
         bson::Uuid::from_bytes(bytes)
+    }
+
+    /// Opens a table that is none of a collection's, and is made if it is not there.
+    pub(crate) fn open_plain<K: redb::Key + 'static, V: redb::Value + 'static>(
+        &self,
+        table: redb::TableDefinition<'_, K, V>,
+    ) -> Result<redb::Table<'t, K, V>> {
+        Ok(self.redb.open_table(table)?)
+    }
+
+    /// Writes what is known of a session's last retryable write.
+    pub(crate) fn put_retries(&mut self, session: &[u8; 32], row: (i64, i64, &[u8])) -> Result<()> {
+        self.all_or_nothing(|this| {
+            this.redb.open_table(RETRIES)?.insert(session.as_slice(), row)?;
+            Ok(())
+        })
+    }
+
+    /// Removes the rows of sessions that wrote for the last time at `until_ms` or earlier.
+    pub(crate) fn forget_retries_until(&mut self, until_ms: i64) -> Result<usize> {
+        self.all_or_nothing(|this| {
+            let mut table = this.redb.open_table(RETRIES)?;
+            let before = table.len()?;
+            table.retain(|_, (_, last_ms, _)| last_ms > until_ms)?;
+            Ok(usize::try_from(before - table.len()?).unwrap_or(usize::MAX))
+        })
     }
 
     /// Runs `work` so that a failure in the middle of it keeps all of the transaction from being

@@ -5,6 +5,7 @@ use bson::raw::{RawBson, RawDocumentBuf};
 use crate::environment::Interrupt;
 use crate::error::{Result, StoreError};
 use crate::namespace::Namespace;
+use crate::retry::{Record, RetryKey};
 use crate::store::Store;
 use crate::transaction::Transaction;
 
@@ -30,6 +31,8 @@ pub struct WriteOptions {
     pub let_variables: Option<RawDocumentBuf>,
     /// When to give up.
     pub interrupt: Interrupt,
+    /// Makes the command one that may be repeated: its statements are not done twice.
+    pub retry: Option<RetryKey>,
 }
 
 impl Default for WriteOptions {
@@ -39,6 +42,7 @@ impl Default for WriteOptions {
             bypass_document_validation: false,
             let_variables: None,
             interrupt: Interrupt::never(),
+            retry: None,
         }
     }
 }
@@ -138,6 +142,15 @@ pub struct WriteError {
     pub error: StoreError,
 }
 
+/// What a `bulkWrite` command did.
+#[derive(Clone, Debug, Default)]
+pub struct BulkOutcome {
+    /// One for each statement that was run.
+    pub results: Vec<Result<StatementOutcome>>,
+    /// The statements that had been done before and were only answered, by their `stmtId`.
+    pub repeated: Vec<i32>,
+}
+
 /// What an `insert` command did.
 #[derive(Clone, Debug, Default)]
 pub struct InsertOutcome {
@@ -145,6 +158,8 @@ pub struct InsertOutcome {
     pub inserted: u64,
     /// The statements that failed.
     pub errors: Vec<WriteError>,
+    /// As in [`BulkOutcome::repeated`].
+    pub repeated: Vec<i32>,
 }
 
 /// What an `update` command did.
@@ -158,6 +173,8 @@ pub struct UpdateOutcome {
     pub upserted: Vec<(usize, RawBson)>,
     /// The statements that failed.
     pub errors: Vec<WriteError>,
+    /// As in [`BulkOutcome::repeated`].
+    pub repeated: Vec<i32>,
 }
 
 /// What a `delete` command did.
@@ -167,6 +184,8 @@ pub struct DeleteOutcome {
     pub deleted: u64,
     /// The statements that failed.
     pub errors: Vec<WriteError>,
+    /// As in [`BulkOutcome::repeated`].
+    pub repeated: Vec<i32>,
 }
 
 impl Store {
@@ -177,14 +196,14 @@ impl Store {
     /// documents only, as MongoDB has it.
     ///
     /// # Errors
-    /// Only if nothing could be committed.
+    /// If nothing could be committed; `TransactionTooOld` for a repetition that comes too late.
     pub fn bulk(
         &self,
         statements: Vec<(Namespace, WriteStatement)>,
         options: &WriteOptions,
-    ) -> Result<Vec<Result<StatementOutcome>>> {
+    ) -> Result<BulkOutcome> {
         let options = options.clone();
-        self.write(move |transaction| Ok(run(transaction, statements, &options)))
+        self.write(move |transaction| run(transaction, statements, &options))
     }
 
     /// Adds documents. Those without an `_id` get an ObjectId.
@@ -198,9 +217,9 @@ impl Store {
         options: &WriteOptions,
     ) -> Result<InsertOutcome> {
         let statements = documents.into_iter().map(WriteStatement::Insert);
-        let mut outcome = InsertOutcome::default();
-        for (index, result) in self.on_one(namespace, statements, options)?.into_iter().enumerate()
-        {
+        let BulkOutcome { results, repeated } = self.on_one(namespace, statements, options)?;
+        let mut outcome = InsertOutcome { repeated, ..InsertOutcome::default() };
+        for (index, result) in results.into_iter().enumerate() {
             match result {
                 Ok(_) => outcome.inserted += 1,
                 Err(error) => outcome.errors.push(WriteError { index, error }),
@@ -221,9 +240,9 @@ impl Store {
     ) -> Result<UpdateOutcome> {
         let statements =
             statements.into_iter().map(|update| WriteStatement::Update(Box::new(update)));
-        let mut outcome = UpdateOutcome::default();
-        for (index, result) in self.on_one(namespace, statements, options)?.into_iter().enumerate()
-        {
+        let BulkOutcome { results, repeated } = self.on_one(namespace, statements, options)?;
+        let mut outcome = UpdateOutcome { repeated, ..UpdateOutcome::default() };
+        for (index, result) in results.into_iter().enumerate() {
             match result {
                 Ok(StatementOutcome::Updated { matched, modified, upserted }) => {
                     outcome.matched += matched;
@@ -249,9 +268,9 @@ impl Store {
     ) -> Result<DeleteOutcome> {
         let statements =
             statements.into_iter().map(|delete| WriteStatement::Delete(Box::new(delete)));
-        let mut outcome = DeleteOutcome::default();
-        for (index, result) in self.on_one(namespace, statements, options)?.into_iter().enumerate()
-        {
+        let BulkOutcome { results, repeated } = self.on_one(namespace, statements, options)?;
+        let mut outcome = DeleteOutcome { repeated, ..DeleteOutcome::default() };
+        for (index, result) in results.into_iter().enumerate() {
             match result {
                 Ok(StatementOutcome::Deleted(deleted)) => outcome.deleted += deleted,
                 Ok(_) => {}
@@ -266,7 +285,7 @@ impl Store {
         namespace: &Namespace,
         statements: impl Iterator<Item = WriteStatement>,
         options: &WriteOptions,
-    ) -> Result<Vec<Result<StatementOutcome>>> {
+    ) -> Result<BulkOutcome> {
         let statements = statements.map(|statement| (namespace.clone(), statement)).collect();
         self.bulk(statements, options)
     }
@@ -276,35 +295,57 @@ fn run(
     transaction: &mut Transaction<'_>,
     statements: Vec<(Namespace, WriteStatement)>,
     options: &WriteOptions,
-) -> Vec<Result<StatementOutcome>> {
-    let mut results = Vec::with_capacity(statements.len());
+) -> Result<BulkOutcome> {
+    let mut record =
+        options.retry.as_ref().map(|key| Record::open(transaction, key)).transpose()?;
+    let mut results: Vec<Result<StatementOutcome>> = Vec::with_capacity(statements.len());
     let mut statements = statements.into_iter().peekable();
     while let Some((namespace, statement)) = statements.next() {
         let before = results.len();
-        match statement {
-            // Neighbouring inserts into one collection share opened tables.
-            WriteStatement::Insert(document) => {
+        let answer = match &mut record {
+            Some(record) => record.repetition(before, &statement),
+            None => Ok(None),
+        };
+        match (answer, statement) {
+            (Ok(Some(outcome)), _) => {
+                results.push(Ok(outcome));
+                continue;
+            }
+            (Err(error), _) => results.push(Err(error)),
+            (Ok(None), WriteStatement::Insert(document)) => {
                 let mut documents = vec![document];
+                // Neighbouring inserts into one collection share opened tables.
                 while let Some((_, WriteStatement::Insert(document))) =
                     statements.next_if(|(next, statement)| {
-                        *next == namespace && matches!(statement, WriteStatement::Insert(_))
+                        let index = before + documents.len();
+                        *next == namespace
+                            && matches!(statement, WriteStatement::Insert(_))
+                            && record.as_ref().is_none_or(|record| record.is_new(index))
                     })
                 {
                     documents.push(document);
                 }
                 insert::insert(transaction, &namespace, documents, options, &mut results);
             }
-            WriteStatement::Update(statement) => {
+            (Ok(None), WriteStatement::Update(statement)) => {
                 results.push(update::update(transaction, &namespace, &statement, options));
             }
-            WriteStatement::Delete(statement) => {
+            (Ok(None), WriteStatement::Delete(statement)) => {
                 results.push(delete::delete(transaction, &namespace, &statement, options));
             }
         }
-        let failed = results.get(before..).is_some_and(|new| new.iter().any(Result::is_err));
+        let mut failed = false;
+        for (index, result) in results.iter().enumerate().skip(before) {
+            match (result, &mut record) {
+                (Ok(outcome), Some(record)) => record.note(index, outcome)?,
+                (Ok(_), None) => {}
+                (Err(_), _) => failed = true,
+            }
+        }
         if failed && options.ordered {
             break;
         }
     }
-    results
+    let repeated = record.map(|record| record.close(transaction)).transpose()?;
+    Ok(BulkOutcome { results, repeated: repeated.unwrap_or_default() })
 }

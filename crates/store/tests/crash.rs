@@ -10,8 +10,8 @@ use std::process::{Child, Command, Stdio};
 
 use bson::rawdoc;
 use fieldveil_store::{
-    DeleteStatement, FindOptions, Interrupt, Namespace, Store, StoreOptions, UpdateStatement,
-    WriteOptions,
+    DeleteStatement, FindOptions, Interrupt, Namespace, RetryKey, StatementIds, Store,
+    StoreOptions, UpdateStatement, WriteOptions,
 };
 
 const DIRECTORY: &str = "FIELDVEIL_CRASH_DIRECTORY";
@@ -45,6 +45,8 @@ fn writing_process() {
 fn client_loop(store: &Store, id: i32) {
     let options = WriteOptions::default();
     for value in 1.. {
+        say("count", id, value);
+        count_up(store, id, value);
         if value % 7 == 0 {
             say("begin", id, 0);
             let filter = rawdoc! {"_id": id};
@@ -62,6 +64,22 @@ fn client_loop(store: &Store, id: i32) {
             say("end", id, value);
         }
     }
+}
+
+fn counters() -> Namespace {
+    Namespace::new("app", "counters").unwrap()
+}
+
+/// A client's retryable write with this number.
+fn count_up(store: &Store, id: i32, number: i32) {
+    let mut session = [0; 32];
+    session[..4].copy_from_slice(&id.to_be_bytes());
+    let statements = StatementIds::From(0);
+    let retry = Some(RetryKey { session, number: i64::from(number), statements });
+    let options = WriteOptions { retry, ..WriteOptions::default() };
+    let mut update = UpdateStatement::one(rawdoc! {"_id": id}, rawdoc! {"$inc": {"n": 1}});
+    update.upsert = true;
+    assert!(store.update(&counters(), vec![update], &options).unwrap().errors.is_empty());
 }
 
 fn say(what: &str, id: i32, value: i32) {
@@ -85,13 +103,17 @@ fn spawn(directory: &Path, round: u32) -> Child {
 /// Zero stands for no document.
 type Known = BTreeMap<i32, (i32, Option<i32>)>;
 
-fn note(known: &mut Known, line: &str) -> bool {
+/// The retryable write that each client began last.
+type Counted = BTreeMap<i32, i32>;
+
+fn note(known: &mut Known, counted: &mut Counted, line: &str) -> bool {
     let mut words = line.split_whitespace();
     let what = words.next();
     let (Some(id), Some(value)) = (words.next(), words.next()) else { return false };
     let (Ok(id), Ok(value)) = (id.parse(), value.parse()) else { return false };
     let entry = known.entry(id).or_insert((0, None));
     match what {
+        Some("@count") => drop(counted.insert(id, value)),
         Some("@begin") => entry.1 = Some(value),
         Some("@end") => *entry = (value, None),
         _ => return false,
@@ -116,20 +138,33 @@ fn acknowledged_writes_survive_kill() {
     for round in 0..rounds {
         let mut child = spawn(directory.path(), round);
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut counted = Counted::new();
         // A different moment each round.
         let mut wanted = 20 + round.wrapping_mul(2_654_435_761) % 150;
         while wanted > 0 {
             let line = lines.next().unwrap().unwrap();
-            wanted -= u32::from(note(&mut known, &line));
+            wanted -= u32::from(note(&mut known, &mut counted, &line));
         }
         child.kill().unwrap();
         child.wait().unwrap();
         for line in lines.map_while(Result::ok) {
-            note(&mut known, &line);
+            note(&mut known, &mut counted, &line);
         }
         let store = open(directory.path());
+        repeat(&store, &counted, round);
         assert_eq!(store.check(&Interrupt::never()).unwrap(), [], "round {round}");
         verify(&store, &mut known, round);
+    }
+}
+
+/// Each client sends its last retryable write again, as if it had not heard the answer.
+fn repeat(store: &Store, counted: &Counted, round: u32) {
+    for (id, number) in counted {
+        count_up(store, *id, *number);
+        let filter = Some(rawdoc! {"_id": *id});
+        let options = FindOptions { filter, ..FindOptions::default() };
+        let document = store.find(&counters(), options).unwrap().next().unwrap().unwrap();
+        assert_eq!(document.get_i32("n").unwrap(), *number, "round {round}: client {id}");
     }
 }
 

@@ -2,7 +2,8 @@
 
 use bson::{RawBson, RawBsonRef, RawDocument, RawDocumentBuf, raw::cstr, rawdoc};
 use fieldveil_store::{
-    DeleteStatement, Namespace, StatementOutcome, StoreError, UpdateStatement, WriteStatement,
+    BulkOutcome, DeleteStatement, Namespace, StatementOutcome, StoreError, UpdateStatement,
+    WriteStatement,
 };
 
 use crate::{
@@ -18,6 +19,7 @@ use crate::{
     dispatch::not_authorized,
     error::{CommandError, CommandResult},
     reply::{append_all, count},
+    retry,
     table::{Access, Command, Scope},
 };
 
@@ -38,7 +40,7 @@ fn bulk_write(call: &Call<'_>) -> CommandResult {
     arguments.present("bulkWrite");
     let namespaces = namespaces(call)?;
     let operations = write::statements(call, "ops")?;
-    let options = write::options(call)?;
+    let options = write::options(call, operations.len())?;
     let errors_only = arguments.bool("errorsOnly")?.unwrap_or(false);
     let batch_size = super::collection::batch_size(call)?.unwrap_or(DEFAULT_FIRST_BATCH);
     arguments.finish()?;
@@ -47,7 +49,7 @@ fn bulk_write(call: &Call<'_>) -> CommandResult {
         .map(|operation| statement(operation, &namespaces))
         .collect::<Result<_, _>>()?;
     let kinds: Vec<Kind> = statements.iter().map(|(_, statement)| Kind::of(statement)).collect();
-    let results = call.shared.store.bulk(statements, &options)?;
+    let BulkOutcome { results, repeated } = call.shared.store.bulk(statements, &options)?;
     call.shared.clock.tick();
     let mut totals = Totals::default();
     let mut entries = Vec::new();
@@ -62,6 +64,7 @@ fn bulk_write(call: &Call<'_>) -> CommandResult {
         OpenCursor::new(NAMESPACE.to_owned(), Source::List(entries.into_iter()), call.session);
     let mut reply = first_batch(call, cursor, Some(batch_size), false)?;
     totals.append_to(&mut reply);
+    retry::append_repeated(&mut reply, &repeated);
     Ok(reply)
 }
 

@@ -9,6 +9,7 @@ use crate::{
     commands::write::array_filters,
     error::{CommandError, CommandResult},
     reply::count,
+    retry,
     table::{Access, Command},
 };
 
@@ -86,6 +87,7 @@ pub(crate) fn parse(call: &Call<'_>) -> Result<(FindAndModify, WriteOptions), Co
         bypass_document_validation: arguments.bool("bypassDocumentValidation")?.unwrap_or(false),
         let_variables: owned(arguments.document("let")?),
         interrupt: call.interrupt(),
+        retry: retry::key(call, 1)?,
     };
     arguments.ignore(&["sampleId"]);
     arguments.finish()?;
@@ -106,6 +108,9 @@ fn reply(outcome: FindAndModifyOutcome, is_removal: bool) -> RawDocumentBuf {
     match outcome.value {
         Some(value) => reply.append(cstr!("value"), value),
         None => reply.append(cstr!("value"), RawBson::Null),
+    }
+    if let Some(statement) = outcome.repeated {
+        reply.append(cstr!("retriedStmtId"), statement);
     }
     reply
 }

@@ -10,6 +10,7 @@ use crate::{
     commands::handshake::MAX_WRITE_BATCH,
     error::{CommandError, CommandResult},
     reply::{append_all, count},
+    retry,
     table::{Access, Command},
 };
 
@@ -22,18 +23,20 @@ pub(crate) const COMMANDS: &[Command] = &[
 fn insert(call: &Call<'_>) -> CommandResult {
     let namespace = call.namespace()?;
     let documents = statements(call, "documents")?;
-    let options = options(call)?;
+    let options = options(call, documents.len())?;
     call.arguments.finish()?;
     let outcome = call.shared.store.insert(&namespace, documents, &options)?;
     call.shared.clock.tick();
-    Ok(reply(outcome.inserted, &outcome.errors))
+    let mut reply = reply(outcome.inserted, &outcome.errors);
+    retry::append_repeated(&mut reply, &outcome.repeated);
+    Ok(reply)
 }
 
 fn update(call: &Call<'_>) -> CommandResult {
     let namespace = call.namespace()?;
     let statements = statements(call, "updates")?;
     let updates = statements.iter().map(|it| update_statement(it)).collect::<Result<_, _>>()?;
-    let options = options(call)?;
+    let options = options(call, statements.len())?;
     call.arguments.finish()?;
     let outcome = call.shared.store.update(&namespace, updates, &options)?;
     call.shared.clock.tick();
@@ -47,6 +50,7 @@ fn update(call: &Call<'_>) -> CommandResult {
     }
     reply.append(cstr!("nModified"), count(outcome.modified));
     append_errors(&mut reply, &outcome.errors);
+    retry::append_repeated(&mut reply, &outcome.repeated);
     Ok(reply)
 }
 
@@ -54,11 +58,13 @@ fn delete(call: &Call<'_>) -> CommandResult {
     let namespace = call.namespace()?;
     let statements = statements(call, "deletes")?;
     let deletes = statements.iter().map(|it| delete_statement(it)).collect::<Result<_, _>>()?;
-    let options = options(call)?;
+    let options = options(call, statements.len())?;
     call.arguments.finish()?;
     let outcome = call.shared.store.delete(&namespace, deletes, &options)?;
     call.shared.clock.tick();
-    Ok(reply(outcome.deleted, &outcome.errors))
+    let mut reply = reply(outcome.deleted, &outcome.errors);
+    retry::append_repeated(&mut reply, &outcome.repeated);
+    Ok(reply)
 }
 
 /// The statements of a command, as many as one command may have.
@@ -80,7 +86,7 @@ pub(crate) fn statements(call: &Call<'_>, name: &str) -> Result<Vec<RawDocumentB
 /// The update of an `explain`, which may have one.
 pub(crate) fn only_update(call: &Call<'_>) -> Result<UpdateStatement, CommandError> {
     let statements = statements(call, "updates")?;
-    options(call)?;
+    options(call, statements.len())?;
     match statements.as_slice() {
         [statement] => update_statement(statement),
         _ => Err(CommandError::new(
@@ -93,7 +99,7 @@ pub(crate) fn only_update(call: &Call<'_>) -> Result<UpdateStatement, CommandErr
 /// The deletion of an `explain`, which may have one.
 pub(crate) fn only_delete(call: &Call<'_>) -> Result<DeleteStatement, CommandError> {
     let statements = statements(call, "deletes")?;
-    options(call)?;
+    options(call, statements.len())?;
     match statements.as_slice() {
         [statement] => delete_statement(statement),
         _ => Err(CommandError::new(
@@ -103,8 +109,8 @@ pub(crate) fn only_delete(call: &Call<'_>) -> Result<DeleteStatement, CommandErr
     }
 }
 
-/// What holds for all statements of a write command.
-pub(crate) fn options(call: &Call<'_>) -> Result<WriteOptions, CommandError> {
+/// What holds for all `count` statements of a write command.
+pub(crate) fn options(call: &Call<'_>, count: usize) -> Result<WriteOptions, CommandError> {
     let arguments = &call.arguments;
     if arguments.has("encryptionInformation") {
         return Err(CommandError::new(
@@ -117,6 +123,7 @@ pub(crate) fn options(call: &Call<'_>) -> Result<WriteOptions, CommandError> {
         bypass_document_validation: arguments.bool("bypassDocumentValidation")?.unwrap_or(false),
         let_variables: arguments.document("let")?.map(ToOwned::to_owned),
         interrupt: call.interrupt(),
+        retry: retry::key(call, count)?,
     })
 }
 

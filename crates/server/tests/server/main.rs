@@ -5,6 +5,7 @@ mod authentication;
 mod client;
 mod cursors;
 mod handshake;
+mod retry;
 mod shutdown;
 mod wire;
 mod writes;

@@ -7,8 +7,8 @@ use bson::{RawDocumentBuf, rawdoc};
 
 use super::faults::{self, Disk, Fault};
 use crate::{
-    Code, DeleteStatement, FindOptions, Interrupt, Namespace, Result, Store, StoreOptions,
-    UpdateStatement, WriteOptions,
+    Code, DeleteStatement, FindOptions, Interrupt, Namespace, Result, RetryKey, StatementIds,
+    Store, StoreOptions, UpdateStatement, WriteOptions,
 };
 
 fn things() -> Namespace {
@@ -141,6 +141,40 @@ fn power_cut_loses_nothing_that_was_acknowledged() {
             let store = Store::on(faults::medium(&disk), StoreOptions::default())
                 .unwrap_or_else(|error| panic!("{context}: {error}"));
             verify(&store, &known, &context);
+        }
+    }
+}
+
+/// The `number`th of a client's writes, which counts a document up.
+fn count_up(store: &Store, number: i64) -> Result<()> {
+    let mut update = UpdateStatement::one(rawdoc! {"_id": 0}, rawdoc! {"$inc": {"n": 1_i64}});
+    update.upsert = true;
+    let retry = RetryKey { session: [1; 32], number, statements: StatementIds::From(0) };
+    let options = WriteOptions { retry: Some(retry), ..WriteOptions::default() };
+    first_error(store.update(&things(), vec![update], &options)?.errors)
+}
+
+#[test]
+fn a_write_that_is_repeated_after_a_power_cut_is_done_once() {
+    let (disk, store) = prepared();
+    disk.lock().unwrap().fail_at(u64::MAX, Fault::PowerCut);
+    (1..=4).try_for_each(|number| count_up(&store, number)).unwrap();
+    let operations = disk.lock().unwrap().operations();
+    for n in 1..=operations {
+        for keep_all in [false, true] {
+            let (disk, store) = prepared();
+            disk.lock().unwrap().fail_at(n, Fault::PowerCut);
+            let failed = (1..=4).find(|number| count_up(&store, *number).is_err());
+            drop(store);
+            disk.lock().unwrap().restart(|| keep_all);
+            let store = Store::on(faults::medium(&disk), StoreOptions::default()).unwrap();
+            // As a driver does: what was not acknowledged is sent again.
+            for number in failed.unwrap_or(5)..=4 {
+                count_up(&store, number).unwrap();
+            }
+            let found: Vec<_> = store.find(&things(), FindOptions::default()).unwrap().collect();
+            let [Ok(document)] = found.as_slice() else { panic!("{n}: {found:?}") };
+            assert_eq!(document.get_i64("n").unwrap(), 4, "power cut at {n}");
         }
     }
 }

@@ -9,6 +9,7 @@ use crate::admin::create;
 use crate::error::Result;
 use crate::namespace::Namespace;
 use crate::projector::Projector;
+use crate::retry::Record;
 use crate::store::Store;
 use crate::transaction::Transaction;
 
@@ -48,7 +49,7 @@ pub enum Change {
 }
 
 /// What `findAndModify` found and did.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct FindAndModifyOutcome {
     /// `value`: the document before or after, if there is one.
     pub value: Option<RawDocumentBuf>,
@@ -58,6 +59,8 @@ pub struct FindAndModifyOutcome {
     pub n: u64,
     /// `lastErrorObject.upserted`
     pub upserted: Option<RawBson>,
+    /// The `stmtId` of a command that had been done before and was only answered.
+    pub repeated: Option<i32>,
 }
 
 impl Store {
@@ -72,7 +75,19 @@ impl Store {
         options: &WriteOptions,
     ) -> Result<FindAndModifyOutcome> {
         let (namespace, options) = (namespace.clone(), options.clone());
-        self.write(move |transaction| run(transaction, &namespace, &command, &options))
+        self.write(move |transaction| {
+            let Some(key) = &options.retry else {
+                return run(transaction, &namespace, &command, &options);
+            };
+            let mut record = Record::open(transaction, key)?;
+            if let Some(outcome) = record.find_and_modify()? {
+                return Ok(outcome);
+            }
+            let outcome = run(transaction, &namespace, &command, &options)?;
+            record.note_find_and_modify(&outcome)?;
+            record.close(transaction)?;
+            Ok(outcome)
+        })
     }
 }
 
@@ -155,7 +170,7 @@ fn change(
                 value: Some(value),
                 updated_existing: true,
                 n: 1,
-                upserted: None,
+                ..FindAndModifyOutcome::default()
             });
         }
         if !wish.upsert {
@@ -167,6 +182,7 @@ fn change(
             false => None,
         };
         let upserted = insert::insert_one(writer, data, &document, options)?;
-        Ok(FindAndModifyOutcome { value, updated_existing: false, n: 1, upserted: Some(upserted) })
+        let upserted = Some(upserted);
+        Ok(FindAndModifyOutcome { value, n: 1, upserted, ..FindAndModifyOutcome::default() })
     })
 }

@@ -21,6 +21,7 @@ pub(crate) fn insert(
     options: &WriteOptions,
     results: &mut Vec<Result<StatementOutcome>>,
 ) {
+    let wanted = results.len() + documents.len();
     let opened = writable(transaction, namespace).and_then(|collection| {
         let collection = match collection {
             Some(collection) => collection,
@@ -44,7 +45,9 @@ pub(crate) fn insert(
         })
     });
     if let Err(error) = opened {
-        results.push(Err(error));
+        // None of the rest can be added either.
+        let rest = if options.ordered { results.len() + 1 } else { wanted };
+        results.resize(rest.max(results.len()), Err(error));
     }
 }
 
