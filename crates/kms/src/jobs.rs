@@ -103,6 +103,12 @@ impl KmsJobs {
                     env.tokens.insert(id.clone(), token.clone(), env.now, expires_in);
                     tokens.push((id, token));
                 }
+                (Purpose::Job(index), Reply::TokenRefused) => {
+                    if let Some(job) = self.jobs.get_mut(index) {
+                        env.tokens.remove(job.id());
+                        job.restart();
+                    }
+                }
                 (Purpose::Job(index), reply) => {
                     if let Some(job) = self.jobs.get_mut(index) {
                         job.take_reply(reply);
@@ -138,14 +144,18 @@ impl KmsJobs {
     ) -> Result<(), KmsError> {
         let Some(job) = self.jobs.get_mut(index) else { return Ok(()) };
         // A token just received is used even if its life is too short for the cache.
-        let token = fresh_tokens
-            .iter()
-            .find(|(id, _)| id == job.id())
-            .map(|(_, token)| token.clone())
-            .or_else(|| env.tokens.get(job.id(), env.now));
-        let (purpose, draft) = match job.step(token, env)? {
+        let fresh = fresh_tokens.iter().find(|(id, _)| id == job.id());
+        let (token, is_cached) = match fresh {
+            Some((_, token)) => (Some(token.clone()), false),
+            None => {
+                let cached = env.tokens.get(job.id(), env.now);
+                let is_cached = cached.is_some();
+                (cached, is_cached)
+            }
+        };
+        let (purpose, draft, is_cached) = match job.step(token, env)? {
             JobStep::Idle => return Ok(()),
-            JobStep::Send(draft) => (Purpose::Job(index), draft),
+            JobStep::Send(draft) => (Purpose::Job(index), draft, is_cached),
             JobStep::NeedsToken => {
                 let id = job.id().clone();
                 let is_asked = self
@@ -156,11 +166,12 @@ impl KmsJobs {
                     return Ok(());
                 }
                 let draft = job.token_request(env)?;
-                (Purpose::Token(id), draft)
+                (Purpose::Token(id), draft, false)
             }
         };
         let id = job.id().clone();
-        self.round.push(KmsRequest::new(id, draft, env.retry, env.random)?);
+        let request = KmsRequest::new(id, draft, env.retry, env.random)?;
+        self.round.push(request.with_cached_token(is_cached));
         self.purposes.push(purpose);
         Ok(())
     }

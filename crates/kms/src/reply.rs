@@ -17,6 +17,8 @@ pub(crate) enum Reply {
     Bytes(SecretBytes),
     /// A token, and for how many seconds it is good if the reply said so.
     Token { token: SecretText, expires_in_secs: Option<i64> },
+    /// The token that the request carried is no longer good (status 401).
+    TokenRefused,
     /// What a KMIP server calls the key that it made or activated.
     UniqueIdentifier(String),
 }
@@ -24,13 +26,14 @@ pub(crate) enum Reply {
 /// Reads a reply of a service that speaks HTTP.
 pub(crate) fn read_http(kind: RequestKind, status: i32, body: &[u8]) -> Result<Reply, KmsError> {
     use RequestKind as Kind;
+    let answer = Answer { status, body, is_secret: kind.is_answered_by_secret() };
     match kind {
-        Kind::AwsEncrypt => read_field(status, body, "CiphertextBlob"),
-        Kind::AwsDecrypt => read_field(status, body, "Plaintext"),
-        Kind::GcpEncrypt => read_field(status, body, "ciphertext"),
-        Kind::GcpDecrypt => read_field(status, body, "plaintext"),
-        Kind::AzureWrap | Kind::AzureUnwrap => read_azure(status, body),
-        _ => read_token(status, body),
+        Kind::AwsEncrypt => answer.field("CiphertextBlob"),
+        Kind::AwsDecrypt => answer.field("Plaintext"),
+        Kind::GcpEncrypt => answer.field("ciphertext"),
+        Kind::GcpDecrypt => answer.field("plaintext"),
+        Kind::AzureWrap | Kind::AzureUnwrap => answer.azure(),
+        _ => answer.token(),
     }
 }
 
@@ -50,53 +53,86 @@ pub(crate) fn read_kmip(kind: RequestKind, message: &[u8]) -> Result<Reply, KmsE
     }
 }
 
-/// AWS and GCP: the status counts first, then the body has one field in base64.
-fn read_field(status: i32, body: &[u8], field: &'static str) -> Result<Reply, KmsError> {
-    if status != 200 {
-        return Err(status_error(status, body));
-    }
-    let fields = Fields::parse(field, status, body)?;
-    let Some(value) = fields.text else {
-        return Err(KmsError::MissingField { field, status, body: shown(body) });
-    };
-    decoded(from_base64(&value), status, body)
+/// An HTTP reply.
+struct Answer<'a> {
+    status: i32,
+    body: &'a [u8],
+    /// Whether a body with status 200 holds a token or an unwrapped key.
+    is_secret: bool,
 }
 
-/// Azure: the body counts first, as for a token.
-fn read_azure(status: i32, body: &[u8]) -> Result<Reply, KmsError> {
-    let fields = read_json_first(status, body, "value")?;
-    let Some(value) = fields.text else {
-        return Err(KmsError::MissingField { field: "value", status, body: shown(body) });
-    };
-    decoded(from_base64url(&value), status, body)
-}
-
-fn read_token(status: i32, body: &[u8]) -> Result<Reply, KmsError> {
-    let fields = read_json_first(status, body, "access_token")?;
-    match fields.text {
-        Some(token) => {
-            Ok(Reply::Token { token: SecretText::from(token), expires_in_secs: fields.expires_in })
+impl Answer<'_> {
+    /// AWS and GCP: the status counts first, then the body has one field in base64.
+    fn field(&self, field: &'static str) -> Result<Reply, KmsError> {
+        if self.status != 200 {
+            return Err(status_error(self.status, self.body));
         }
-        None => Err(KmsError::NoAccessToken { status, body: shown(body) }),
+        let fields = self.parse(field)?;
+        let value = fields.text.ok_or_else(|| self.missing(field))?;
+        self.decoded(from_base64(&value))
+    }
+
+    /// Azure: the body counts first, as for a token.
+    fn azure(&self) -> Result<Reply, KmsError> {
+        let fields = self.json_first("value")?;
+        let value = fields.text.ok_or_else(|| self.missing("value"))?;
+        self.decoded(from_base64url(&value))
+    }
+
+    fn token(&self) -> Result<Reply, KmsError> {
+        let fields = self.json_first("access_token")?;
+        match fields.text {
+            Some(token) => Ok(Reply::Token {
+                token: SecretText::from(token),
+                expires_in_secs: fields.expires_in,
+            }),
+            None => Err(KmsError::NoAccessToken { status: self.status, body: self.shown() }),
+        }
+    }
+
+    fn json_first(&self, field: &'static str) -> Result<Fields, KmsError> {
+        if self.body.is_empty() {
+            return Err(KmsError::EmptyBody { status: self.status });
+        }
+        let fields = self.parse(field)?;
+        if self.status != 200 {
+            return Err(status_error(self.status, self.body));
+        }
+        Ok(fields)
+    }
+
+    fn parse(&self, field: &'static str) -> Result<Fields, KmsError> {
+        Fields::parse(field, self.body).map_err(|reason| KmsError::Json {
+            reason,
+            status: self.status,
+            body: self.shown(),
+        })
+    }
+
+    fn decoded(&self, bytes: Option<Zeroizing<Vec<u8>>>) -> Result<Reply, KmsError> {
+        match bytes {
+            Some(bytes) => Ok(Reply::Bytes(SecretBytes::from(bytes))),
+            None => Err(KmsError::Base64 { status: self.status, body: self.shown() }),
+        }
+    }
+
+    fn missing(&self, field: &'static str) -> KmsError {
+        KmsError::MissingField { field, status: self.status, body: self.shown() }
+    }
+
+    /// The body for an error message; errors end up in logs, so a secret is kept out.
+    fn shown(&self) -> String {
+        if self.is_secret && self.status == 200 {
+            return format!("[{} bytes withheld, for they may hold a secret]", self.body.len());
+        }
+        shown(self.body)
     }
 }
 
-fn read_json_first(status: i32, body: &[u8], field: &'static str) -> Result<Fields, KmsError> {
-    if body.is_empty() {
-        return Err(KmsError::EmptyBody { status });
-    }
-    let fields = Fields::parse(field, status, body)?;
-    if status != 200 {
-        return Err(status_error(status, body));
-    }
-    Ok(fields)
-}
-
-fn decoded(bytes: Option<Zeroizing<Vec<u8>>>, status: i32, body: &[u8]) -> Result<Reply, KmsError> {
-    match bytes {
-        Some(bytes) => Ok(Reply::Bytes(SecretBytes::from(bytes))),
-        None => Err(KmsError::Base64 { status, body: shown(body) }),
-    }
+/// The name that AWS gives to an error, without its namespace.
+pub(crate) fn aws_error_type(body: &[u8]) -> Option<String> {
+    let name = Fields::parse("__type", body).ok()?.text?;
+    Some(name.rsplit('#').next().unwrap_or_default().to_owned())
 }
 
 /// The error that a status other than 200 stands for.
@@ -110,7 +146,6 @@ pub(crate) fn status_error(status: i32, body: &[u8]) -> KmsError {
     }
 }
 
-/// A body for an error message.
 fn shown(body: &[u8]) -> String {
     String::from_utf8_lossy(body).into_owned()
 }

@@ -26,6 +26,8 @@ pub struct KmsRequest {
     message: SecretBytes,
     parser: Parser,
     retry: Retry,
+    /// Whether the message carries a token from the cache, so that a new one can be had.
+    has_cached_token: bool,
     outcome: Option<Result<Reply, KmsError>>,
 }
 
@@ -58,6 +60,18 @@ impl RequestKind {
                 | Self::KmipCreate
                 | Self::KmipEncrypt
                 | Self::KmipDecrypt
+        )
+    }
+
+    /// Whether success brings a token or an unwrapped key.
+    pub(crate) fn is_answered_by_secret(self) -> bool {
+        matches!(
+            self,
+            Self::AwsDecrypt
+                | Self::AzureToken
+                | Self::AzureUnwrap
+                | Self::GcpToken
+                | Self::GcpDecrypt
         )
     }
 }
@@ -101,8 +115,15 @@ impl KmsRequest {
             message: draft.message,
             parser: Parser::new(draft.kind),
             retry: Retry::new(retry_enabled, random)?,
+            has_cached_token: false,
             outcome: None,
         })
+    }
+
+    /// Says that a new token can be had if the service refuses this one.
+    pub(crate) fn with_cached_token(mut self, has_cached_token: bool) -> Self {
+        self.has_cached_token = has_cached_token;
+        self
     }
 
     /// The provider that is asked.
@@ -203,7 +224,9 @@ impl KmsRequest {
             Parser::Kmip(parser) => reply::read_kmip(self.kind, parser.message()),
             Parser::Http(parser) => {
                 let (status, body) = (parser.status(), parser.body());
-                if self.retry.is_retryable_status(self.kind, status) {
+                if self.has_cached_token && status == 401 {
+                    Ok(Reply::TokenRefused)
+                } else if self.retry.is_retryable(self.kind, status, body) {
                     match self.retry.after_status(status, body) {
                         Ok(()) => {
                             self.restart();

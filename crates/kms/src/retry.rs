@@ -5,7 +5,7 @@ use std::time::Duration;
 use fieldveil_crypto::{Random, RandomError};
 
 use crate::KmsError;
-use crate::reply::status_error;
+use crate::reply::{aws_error_type, status_error};
 use crate::request::RequestKind;
 
 /// How often a request is sent again.
@@ -14,6 +14,10 @@ const MAX_RETRIES: u32 = 3;
 const BASE_MICROS: u64 = 200_000;
 /// Longest wait at all.
 const MAX_MICROS: u64 = 20_000_000;
+
+/// Errors with which AWS throttles.
+const AWS_THROTTLING: [&str; 3] =
+    ["ThrottlingException", "TooManyRequestsException", "RequestLimitExceeded"];
 
 /// The retries of one request.
 pub(crate) struct Retry {
@@ -50,13 +54,18 @@ impl Retry {
         self.waiting = false;
     }
 
-    /// Whether this status of this service means "try again".
-    pub(crate) fn is_retryable_status(&self, kind: RequestKind, status: i32) -> bool {
+    /// Whether this answer of this service means "try again".
+    ///
+    /// AWS KMS throttles with status 400, which the retry rules that drivers share leave out.
+    pub(crate) fn is_retryable(&self, kind: RequestKind, status: i32, body: &[u8]) -> bool {
         use RequestKind as Kind;
         self.enabled
             && match kind {
                 Kind::AwsEncrypt | Kind::AwsDecrypt => {
                     [408, 429, 500, 502, 503, 509].contains(&status)
+                        || status == 400
+                            && aws_error_type(body)
+                                .is_some_and(|name| AWS_THROTTLING.contains(&name.as_str()))
                 }
                 Kind::AzureToken | Kind::AzureWrap | Kind::AzureUnwrap => {
                     [408, 429, 500, 502, 503, 504].contains(&status)

@@ -28,6 +28,11 @@ impl TokenCache {
         tokens.get(id).filter(|entry| now < entry.expires_at).map(|entry| entry.token.clone())
     }
 
+    /// Drops a token that its service no longer takes.
+    pub(crate) fn remove(&self, id: &KmsId) {
+        self.tokens.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
+    }
+
     /// Keeps a token that the service says is good for `expires_in`.
     pub(crate) fn insert(
         &self,

@@ -70,6 +70,11 @@ impl Job {
         self.state = State::Replied(reply, flow);
     }
 
+    /// Begins anew, after a token was refused that had been good before.
+    pub(super) fn restart(&mut self) {
+        self.state = State::Start;
+    }
+
     /// Does what can be done without the service.
     pub(super) fn step(
         &mut self,

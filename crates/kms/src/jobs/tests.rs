@@ -174,6 +174,35 @@ fn a_token_that_lives_too_short_for_the_cache_is_still_used() {
 }
 
 #[test]
+fn a_cached_token_that_is_refused_is_replaced_once() {
+    let (mut driver, key) = azure();
+    let mut jobs = KmsJobs::new();
+    jobs.unwrap(key.clone(), vec![1; 96]);
+    driver.run(&mut jobs, |m| azure_answer(m, 60)).unwrap();
+
+    // The service forgets the token before its time is over.
+    let refused = || http_reply(401, r#"{"error":{"code":"Unauthorized"}}"#);
+    let mut jobs = KmsJobs::new();
+    jobs.unwrap(key.clone(), vec![1; 96]);
+    jobs.unwrap(key.clone(), vec![1; 96]);
+    let mut has_new_token = false;
+    let rounds = driver.run(&mut jobs, |message| {
+        has_new_token |= message.starts_with(b"POST /t/oauth2");
+        if has_new_token { azure_answer(message, 60) } else { refused() }
+    });
+    assert_eq!(rounds.unwrap(), [2, 1, 2]);
+    assert_eq!(jobs.finish().unwrap().len(), 2);
+
+    // One that is refused although it is new is an error.
+    let mut jobs = KmsJobs::new();
+    jobs.unwrap(key, vec![1; 96]);
+    let result = driver.run(&mut jobs, |message| {
+        if message.starts_with(b"POST /t/oauth2") { azure_answer(message, 60) } else { refused() }
+    });
+    assert!(result.unwrap_err().to_string().contains("HTTP status=401"));
+}
+
+#[test]
 fn a_token_without_a_life_is_refused() {
     let (mut driver, key) = azure();
     let mut jobs = KmsJobs::new();

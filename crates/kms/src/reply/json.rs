@@ -5,9 +5,6 @@ use std::fmt;
 use serde::de::{self, Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use zeroize::Zeroizing;
 
-use super::shown;
-use crate::KmsError;
-
 /// What was found.
 pub(super) struct Fields {
     /// The field that was asked for, if it is a string.
@@ -18,12 +15,15 @@ pub(super) struct Fields {
 
 impl Fields {
     /// Reads a JSON object; of a field that stands in it twice, the first counts.
-    pub(super) fn parse(wanted: &str, status: i32, body: &[u8]) -> Result<Self, KmsError> {
+    ///
+    /// # Errors
+    /// Where and why it is none.
+    pub(super) fn parse(wanted: &str, body: &[u8]) -> Result<Self, String> {
         let mut deserializer = serde_json::Deserializer::from_slice(body);
         let fields = deserializer.deserialize_map(FieldsVisitor(wanted));
-        fields.and_then(|fields| deserializer.end().map(|()| fields)).map_err(|error| {
-            KmsError::Json { reason: reason(body, &error), status, body: shown(body) }
-        })
+        fields
+            .and_then(|fields| deserializer.end().map(|()| fields))
+            .map_err(|error| reason(body, &error))
     }
 }
 
@@ -37,7 +37,11 @@ fn reason(body: &[u8], error: &serde_json::Error) -> String {
         .sum::<usize>();
     let position = line_start + error.column().saturating_sub(1);
     let found = body.get(position).map_or(String::new(), |byte| char::from(*byte).to_string());
-    let text = error.to_string();
+    let text = match error.classify() {
+        // These words quote the value that was found instead of an object.
+        serde_json::error::Category::Data => "not a JSON object".to_owned(),
+        _ => error.to_string(),
+    };
     let text = text.split(" at line ").next().unwrap_or_default();
     format!("Got parse error at \"{found}\", position {position}: \"{text}\"")
 }

@@ -77,18 +77,37 @@ fn a_missing_or_mistyped_field_is_named() {
     assert_eq!(
         error(Kind::AwsDecrypt, 200, r#"{"Plaintext":1}"#),
         "KMS JSON response does not include field 'Plaintext'. HTTP status=200. Response \
-         body=\n{\"Plaintext\":1}"
+         body=\n[15 bytes withheld, for they may hold a secret]"
     );
     assert_eq!(
         error(Kind::GcpToken, 200, "{}"),
         "Invalid KMS response. KMS JSON response does not include field 'access_token'. HTTP \
-         status=200. Response body=\n{}"
+         status=200. Response body=\n[2 bytes withheld, for they may hold a secret]"
     );
     assert_eq!(
         error(Kind::AwsEncrypt, 200, r#"{"CiphertextBlob":"!"}"#),
         "Failed to base64 decode response. HTTP status=200. Response \
          body=\n{\"CiphertextBlob\":\"!\"}"
     );
+}
+
+#[test]
+fn a_broken_reply_with_a_secret_is_not_shown() {
+    for kind in
+        [Kind::AwsDecrypt, Kind::GcpDecrypt, Kind::AzureUnwrap, Kind::AzureToken, Kind::GcpToken]
+    {
+        let bodies = [
+            r#""hunter2""#,
+            r#"{"plaintext": "hunter2"#,
+            r#"{"Plaintext": "hunter2!", "plaintext": "hunter2!", "value": "hunter2!"} x"#,
+            r#"["hunter2"]"#,
+            r#"{"Plaintext": ["hunter2"], "plaintext": 7, "access_tokens": "hunter2"}"#,
+        ];
+        for body in bodies {
+            let text = error(kind, 200, body);
+            assert!(!text.contains("hunter2") && text.contains("withheld"), "{text}");
+        }
+    }
 }
 
 #[test]

@@ -120,6 +120,20 @@ fn each_service_has_its_own_busy_statuses() {
 }
 
 #[test]
+fn aws_throttles_with_status_400_and_a_name() {
+    let busy = |kind, body: &str| {
+        let mut request = request(kind, true);
+        let _ = feed_all(&mut request, &http_reply(400, body));
+        request.needs_retry()
+    };
+    assert!(busy(RequestKind::AwsDecrypt, r#"{"__type":"ThrottlingException"}"#));
+    assert!(busy(RequestKind::AwsEncrypt, r#"{"__type":"com.x#TooManyRequestsException"}"#));
+    assert!(!busy(RequestKind::AwsEncrypt, r#"{"__type":"ExpiredTokenException"}"#));
+    assert!(!busy(RequestKind::AwsEncrypt, "ThrottlingException"));
+    assert!(!busy(RequestKind::GcpDecrypt, r#"{"__type":"ThrottlingException"}"#));
+}
+
+#[test]
 fn network_errors_are_retried_except_for_kmip() {
     let mut one = request(RequestKind::GcpToken, true);
     for _ in 0..3 {
