@@ -8,15 +8,9 @@ import subprocess
 import sys
 import time
 
-from pymongo import MongoClient
-from pymongo.encryption import Algorithm, ClientEncryption
-
-from bson.binary import STANDARD
-from bson.codec_options import CodecOptions
 from certificates import Authority
-from fixtures import check, free_port, program, scratch, server
-
-VAULT = "encryption.__keyVault"
+from fixtures import check, free_port, scratch, server
+from kms_keys import RANDOM, Keys
 
 
 @contextlib.contextmanager
@@ -65,65 +59,62 @@ def wait_for(port, process, log):
     sys.exit("PyKMIP does not listen")
 
 
+def configuration(port, ca, certificate=None):
+    return f"""
+        [providers.kmip]
+        endpoint = "127.0.0.1:{port}"
+        tls.ca_file = "{ca}"
+        {f'tls.certificate_key_file = "{certificate}"' if certificate else ''}
+    """
+
+
 def main():
     with scratch() as folder, server() as uri:
         authority = Authority(folder)
-        _, _, client = authority.issue("client")
+        _, private, client = authority.issue("client")
         port = free_port()
-
-        def keys(*arguments, certificate=client, status=0):
-            config = folder / "fieldveil.toml"
-            config.write_text(
-                f"""
-                uri = "{uri}?directConnection=true"
-                key_vault = "{VAULT}"
-                [providers.kmip]
-                endpoint = "127.0.0.1:{port}"
-                tls.ca_file = "{authority.file}"
-                tls.certificate_key_file = "{certificate}"
-                """
-            )
-            done = subprocess.run(
-                [program("fieldveil"), "keys", *arguments, "--config", config],
-                capture_output=True,
-                text=True,
-            )
-            if done.returncode != status:
-                sys.exit(f"keys {arguments} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
-            return done.stdout + done.stderr
-
-        def pymongo():
-            return ClientEncryption(
-                {"kmip": {"endpoint": f"127.0.0.1:{port}"}},
-                VAULT,
-                MongoClient(uri),
-                CodecOptions(uuid_representation=STANDARD),
-                kms_tls_options={
-                    "kmip": {"tlsCAFile": str(authority.file), "tlsCertificateKeyFile": str(client)}
-                },
-            )
-
-        random = Algorithm.AEAD_AES_256_CBC_HMAC_SHA_512_Random
+        keys = Keys(folder, uri, configuration(port, authority.file, client))
+        keys.seen.append(private.read_text().splitlines()[1].encode())
+        options = {
+            "providers": {"kmip": {"endpoint": f"127.0.0.1:{port}"}},
+            "tls": {"kmip": {"tlsCAFile": str(authority.file), "tlsCertificateKeyFile": str(client)}},
+        }
+        delegated = ("--kms-key", json.dumps({"delegated": True}))
         with kmip(folder, authority, port):
             check("KMIP makes a secret, wraps and unwraps", "unwraps it in" in keys("test", "--provider", "kmip"))
-            delegated = json.dumps({"delegated": True})
-            shown = keys("test", "--provider", "kmip", "--kms-key", delegated)
+            shown = keys("test", "--provider", "kmip", *delegated)
             check("KMIP wraps and unwraps on its own side", "unwraps it in" in shown)
             keys("create", "--provider", "kmip", "--alt-name", "ours")
-            with pymongo() as theirs:
-                value = theirs.encrypt("value", random, key_alt_name="ours")
+            keys("create", "--provider", "kmip", *delegated, "--alt-name", "delegated")
+            with keys.pymongo(**options) as peer:
+                value = peer.encrypt("value", RANDOM, key_alt_name="ours")
+                on_its_side = peer.encrypt("value", RANDOM, key_alt_name="delegated")
 
             stranger = Authority(folder, "stranger").issue("stranger")[2]
-            shown = keys("test", "--provider", "kmip", certificate=stranger, status=1)
-            check("a client certificate of another authority is refused", "kmip" in shown)
-            unknown = json.dumps({"keyId": "999"})
-            shown = keys("test", "--provider", "kmip", "--kms-key", unknown, status=1)
-            check("an unknown key id is said to be so", "KMIP response error" in shown)
+            shown = keys("test", "--provider", "kmip", config=configuration(port, authority.file, stranger), status=1)
+            check("a client certificate of another authority is refused", "KMS provider 'kmip'" in shown)
+            shown = keys("test", "--provider", "kmip", config=configuration(port, authority.file), status=1)
+            check("no client certificate is refused", "KMS provider 'kmip'" in shown)
+            other = Authority(folder, "other").file
+            shown = keys("test", "--provider", "kmip", config=configuration(port, other, client), status=1)
+            check("a server of another authority is not trusted", "certificate" in shown)
+            for which in ({"keyId": "999"}, {"keyId": "999", "delegated": True}):
+                shown = keys("test", "--provider", "kmip", "--kms-key", json.dumps(which), status=1)
+                check("an unknown key id is said to be so", "KMIP response error" in shown)
 
-        with kmip(folder, authority, port), pymongo() as theirs:
-            check("PyMongo decrypts under our key after a restart", theirs.decrypt(value) == "value")
+        shown = keys("test", "--provider", "kmip", status=1)
+        check("a server that does not run is said to be out of reach", f"127.0.0.1:{port}" in shown)
+
+        with kmip(folder, authority, port):
+            with keys.pymongo(**options) as peer:
+                check("PyMongo decrypts under our key after a restart", peer.decrypt(value) == "value")
+                check("and under one that KMIP never gave away", peer.decrypt(on_its_side) == "value")
+            keys.exchange("kmip", {}, options)
             shown = keys("rewrap", "--to", "kmip", "--kms-key", json.dumps({"keyId": "1"}), "--apply")
-            check("keys are rewrapped under another KMIP secret", "1 keys wrapped anew, 0 failed" in shown)
+            check("keys are rewrapped under another KMIP secret", " 0 failed" in shown)
+            with keys.pymongo(**options) as peer:
+                check("and PyMongo decrypts under them", peer.decrypt(value) == "value")
+        check(f"no secret and no key in the logs of {keys.runs} runs", keys.runs > 10)
 
 
 if __name__ == "__main__":
