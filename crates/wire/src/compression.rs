@@ -5,6 +5,11 @@
 
 use std::io::{Read, Write};
 
+use ruzstd::{
+    decoding::StreamingDecoder,
+    encoding::{CompressionLevel, compress_to_vec},
+};
+
 use crate::{
     error::WireError,
     header::{self, Header, OpCode},
@@ -22,11 +27,17 @@ pub enum Compressor {
     Snappy = 1,
     /// Zlib stream (id 2).
     Zlib = 2,
+    /// Zstandard frame (id 3).
+    Zstd = 3,
 }
 
+/// Largest zstd window that is accepted for a message shorter than that: encoders that do not know
+/// the length beforehand announce theirs (RFC 8878, section 3.1.1.1.2, asks for 8 MiB at least).
+const ZSTD_WINDOW_LEN: usize = 8 * 1024 * 1024;
+
 impl Compressor {
-    /// Names that may be negotiated, best first.
-    pub const NEGOTIABLE: [&'static str; 2] = ["snappy", "zlib"];
+    /// Names that may be negotiated.
+    pub const NEGOTIABLE: [&'static str; 3] = ["snappy", "zlib", "zstd"];
 
     /// The compressor of a name in `compression` of the handshake.
     #[must_use]
@@ -34,6 +45,7 @@ impl Compressor {
         match name {
             "snappy" => Some(Self::Snappy),
             "zlib" => Some(Self::Zlib),
+            "zstd" => Some(Self::Zstd),
             _ => None,
         }
     }
@@ -43,6 +55,7 @@ impl Compressor {
             0 => Ok(Self::Noop),
             1 => Ok(Self::Snappy),
             2 => Ok(Self::Zlib),
+            3 => Ok(Self::Zstd),
             other => Err(WireError::UnknownCompressor(other)),
         }
     }
@@ -58,6 +71,7 @@ impl Compressor {
                 encoder.write_all(bytes)?;
                 Ok(encoder.finish()?)
             }
+            Self::Zstd => Ok(compress_to_vec(bytes, CompressionLevel::Fastest)),
         }
     }
 
@@ -73,15 +87,25 @@ impl Compressor {
                 snap::raw::Decoder::new().decompress_vec(bytes).map_err(|_| failed())?
             }
             Self::Zlib => {
-                let mut out = Vec::new();
-                let limit = u64::try_from(len).unwrap_or(u64::MAX).saturating_add(1);
-                let mut decoder = flate2::read::ZlibDecoder::new(bytes).take(limit);
-                decoder.read_to_end(&mut out).map_err(|_| failed())?;
-                out
+                read_to_end(flate2::read::ZlibDecoder::new(bytes), len).map_err(|_| failed())?
+            }
+            Self::Zstd => {
+                let window = u64::try_from(len.max(ZSTD_WINDOW_LEN)).unwrap_or(u64::MAX);
+                let decoder = StreamingDecoder::new_with_max_window_size(bytes, window)
+                    .map_err(|_| failed())?;
+                read_to_end(decoder, len).map_err(|_| failed())?
             }
         };
         if unpacked.len() == len { Ok(unpacked) } else { Err(failed()) }
     }
+}
+
+/// Reads what should be `len` bytes, and at most one more to see that it is not.
+fn read_to_end(decoder: impl Read, len: usize) -> std::io::Result<Vec<u8>> {
+    let mut out = Vec::new();
+    let limit = u64::try_from(len).unwrap_or(u64::MAX).saturating_add(1);
+    decoder.take(limit).read_to_end(&mut out)?;
+    Ok(out)
 }
 
 /// Unpacks a compressed body; gives the header and body it stands for.
@@ -126,7 +150,8 @@ mod tests {
     use super::*;
     use crate::{Message, OpMsg, Operation};
 
-    const ALL: [Compressor; 3] = [Compressor::Noop, Compressor::Snappy, Compressor::Zlib];
+    const ALL: [Compressor; 4] =
+        [Compressor::Noop, Compressor::Snappy, Compressor::Zlib, Compressor::Zstd];
 
     fn packed(compressor: Compressor) -> (Message, Vec<u8>) {
         let body = rawdoc! { "insert": "people", "text": "abc".repeat(1000) };
@@ -164,6 +189,15 @@ mod tests {
         }
     }
 
+    /// A frame of one empty block whose header announces a window of 128 MiB.
+    #[test]
+    fn a_huge_zstd_window_is_refused_before_it_is_allocated() {
+        let frame = [0x28, 0xb5, 0x2f, 0xfd, 0x00, 0x88, 0x01, 0x00, 0x00];
+        assert!(Compressor::Zstd.unpack(&frame, 0).is_err());
+        let small = [0x28, 0xb5, 0x2f, 0xfd, 0x00, 0x08, 0x01, 0x00, 0x00];
+        assert!(Compressor::Zstd.unpack(&small, 0).unwrap().is_empty());
+    }
+
     #[test]
     fn compressed_in_compressed_is_refused() {
         let (_, bytes) = packed(Compressor::Noop);
@@ -180,7 +214,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn damage_never_panics(which in 0usize..3, at in 16usize..500, value in any::<u8>()) {
+        fn damage_never_panics(which in 0usize..4, at in 16usize..500, value in any::<u8>()) {
             let (_, mut bytes) = packed(ALL[which]);
             let len = bytes.len();
             bytes[16 + at % (len - 16)] = value;
