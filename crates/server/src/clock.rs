@@ -1,38 +1,44 @@
 //! Logical time, as members of a replica set report it.
 
-use std::{
-    sync::{Mutex, PoisonError},
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use bson::Timestamp;
+use tokio::sync::watch;
 
-/// Gives timestamps that only ever rise.
+/// Gives timestamps that only ever rise, and tells who waits for writes.
 #[derive(Debug)]
 pub(crate) struct Clock {
-    last_write: Mutex<Timestamp>,
+    last_write: watch::Sender<Timestamp>,
 }
 
 impl Clock {
     pub(crate) fn new() -> Self {
-        Self { last_write: Mutex::new(Timestamp { time: seconds(), increment: 1 }) }
+        let (last_write, _) = watch::channel(Timestamp { time: seconds(), increment: 1 });
+        Self { last_write }
     }
 
     /// The time of the last write.
     pub(crate) fn last_write(&self) -> Timestamp {
-        *self.last_write.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.last_write.borrow()
+    }
+
+    /// Changes with every write from now on.
+    pub(crate) fn writes(&self) -> watch::Receiver<Timestamp> {
+        self.last_write.subscribe()
     }
 
     /// The time of a write that happens now.
     pub(crate) fn tick(&self) -> Timestamp {
-        let mut last = self.last_write.lock().unwrap_or_else(PoisonError::into_inner);
         let now = seconds();
-        *last = if now > last.time {
-            Timestamp { time: now, increment: 1 }
-        } else {
-            Timestamp { time: last.time, increment: last.increment.saturating_add(1) }
-        };
-        *last
+        let mut next = Timestamp { time: now, increment: 1 };
+        self.last_write.send_modify(|last| {
+            if now <= last.time {
+                next.time = last.time;
+                next.increment = last.increment.saturating_add(1);
+            }
+            *last = next;
+        });
+        next
     }
 }
 

@@ -7,7 +7,7 @@ mod authentication;
 mod bulk_write;
 mod collection;
 mod count;
-mod cursor;
+pub(crate) mod cursor;
 mod database;
 mod diagnostic;
 mod explain;

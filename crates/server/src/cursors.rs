@@ -7,7 +7,7 @@ use std::{
 };
 
 use bson::{RawArrayBuf, RawDocumentBuf};
-use fieldveil_store::{Cursor, Interrupt};
+use fieldveil_store::{Cursor, Interrupt, Tail};
 
 use crate::{codes, error::CommandError, sessions::SessionId};
 
@@ -27,6 +27,15 @@ pub(crate) enum Source {
     Store(Box<Cursor>),
     /// A list made beforehand, such as that of the collections.
     List(std::vec::IntoIter<RawDocumentBuf>),
+    /// A capped collection, with what will be added to it.
+    Tail(Box<Tail>),
+}
+
+impl Source {
+    /// Whether documents may come after there was none.
+    fn may_go_on(&self) -> bool {
+        matches!(self, Self::Tail(tail) if !tail.is_over())
+    }
 }
 
 impl Iterator for Source {
@@ -36,6 +45,7 @@ impl Iterator for Source {
         match self {
             Self::Store(cursor) => cursor.next().map(|found| found.map_err(CommandError::from)),
             Self::List(documents) => documents.next().map(Ok),
+            Self::Tail(tail) => tail.next().map(|found| found.map_err(CommandError::from)),
         }
     }
 }
@@ -49,6 +59,8 @@ pub(crate) struct OpenCursor {
     pub(crate) source: Source,
     pub(crate) session: Option<SessionId>,
     pub(crate) no_timeout: bool,
+    /// Whether a `getMore` waits for documents when there are none (`awaitData`).
+    pub(crate) awaits_data: bool,
     /// What is left of `maxTimeMS`.
     pub(crate) time_left: Option<Duration>,
     /// How many documents may still be given; all without.
@@ -71,6 +83,7 @@ impl OpenCursor {
             source,
             session,
             no_timeout: false,
+            awaits_data: false,
             time_left: None,
             remaining: None,
             pending: None,
@@ -94,7 +107,7 @@ impl OpenCursor {
                 break false;
             }
             let Some(document) = self.pending.take().map(Ok).or_else(|| self.source.next()) else {
-                break true;
+                break !self.source.may_go_on();
             };
             let document = document?;
             let len = document.as_bytes().len();
@@ -118,8 +131,10 @@ impl OpenCursor {
     /// Gives the source the time that is left.
     pub(crate) fn resume(&mut self) {
         let interrupt = self.time_left.map_or_else(Interrupt::never, Interrupt::after);
-        if let Source::Store(cursor) = &mut self.source {
-            cursor.set_interrupt(interrupt);
+        match &mut self.source {
+            Source::Store(cursor) => cursor.set_interrupt(interrupt),
+            Source::Tail(tail) => tail.set_interrupt(interrupt),
+            Source::List(_) => {}
         }
     }
 }
@@ -135,6 +150,7 @@ struct Slot {
     namespace: String,
     session: Option<SessionId>,
     no_timeout: bool,
+    awaits_data: bool,
     last_used: Instant,
     /// The cursor, unless a `getMore` has it at the moment.
     cursor: Option<Box<OpenCursor>>,
@@ -164,6 +180,7 @@ impl Cursors {
             namespace: cursor.namespace.clone(),
             session: cursor.session,
             no_timeout: cursor.no_timeout,
+            awaits_data: cursor.awaits_data,
             last_used: Instant::now(),
             cursor: Some(Box::new(cursor)),
         };
@@ -246,6 +263,11 @@ impl Cursors {
     /// The namespace of a cursor.
     pub(crate) fn namespace(&self, id: i64) -> Option<String> {
         self.lock().get(&id).map(|slot| slot.namespace.clone())
+    }
+
+    /// Whether a `getMore` on a cursor waits for documents.
+    pub(crate) fn awaits_data(&self, id: i64) -> bool {
+        self.lock().get(&id).is_some_and(|slot| slot.awaits_data)
     }
 
     /// Closes the cursors of a session.

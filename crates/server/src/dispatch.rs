@@ -13,7 +13,9 @@ use crate::{
     arguments::{Arguments, integer},
     auth,
     call::Call,
-    codes, concern,
+    codes,
+    commands::cursor,
+    concern,
     error::{CommandError, CommandResult},
     fail_points,
     peer::Peer,
@@ -69,7 +71,7 @@ async fn answer(shared: &Arc<Shared>, peer: &Arc<Peer>, request: Request) -> Ans
             let request = Arc::new(request);
             let result = match failure {
                 Some(error) => Err(error),
-                None => place(shared, peer, command, &request).await,
+                None => place_and_await(shared, peer, command, &request).await,
             };
             let request = Arc::unwrap_or_clone(request);
             return finish(shared, request, result, fault, begun);
@@ -197,6 +199,31 @@ async fn await_topology(shared: &Shared, request: &Request) -> bool {
     }
 }
 
+/// Runs a command; a `getMore` that waits for data is run again after each write, until it finds
+/// something or its time is over.
+async fn place_and_await(
+    shared: &Arc<Shared>,
+    peer: &Arc<Peer>,
+    command: &'static Command,
+    request: &Arc<Request>,
+) -> CommandResult {
+    if command.name != "getMore" {
+        return place(shared, peer, command, request).await;
+    }
+    let begun = tokio::time::Instant::now();
+    let mut writes = shared.clock.writes();
+    loop {
+        writes.mark_unchanged();
+        let result = place(shared, peer, command, request).await;
+        let Some(wait) = cursor::awaited(shared, request, &result) else { return result };
+        tokio::select! {
+            _ = writes.changed() => {}
+            () = tokio::time::sleep_until(begun + wait.min(MAX_AWAIT)) => return result,
+            () = shared.shutdown.cancelled() => return result,
+        }
+    }
+}
+
 async fn place(
     shared: &Arc<Shared>,
     peer: &Arc<Peer>,
@@ -242,10 +269,7 @@ fn run(shared: &Shared, peer: &Peer, command: &Command, request: &Request) -> Co
         concern::check_read(&arguments, replica_set)?;
         write_concern_error = concern::check_write(&arguments, replica_set)?;
     }
-    if deadline.is_some()
-        && shared.options.test_commands
-        && shared.fail_points.named("maxTimeAlwaysTimeOut").is_some()
-    {
+    if deadline.is_some() && shared.always_times_out() {
         return Err(CommandError::new(codes::MAX_TIME_MS_EXPIRED, "operation exceeded time limit"));
     }
     let call = Call { shared, peer, request, arguments, session, deadline };

@@ -107,6 +107,11 @@ impl Shared {
         ObjectId::from_bytes([0x7f, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0, 0, 0, 1])
     }
 
+    /// Whether a test wants every operation with a time limit to exceed it.
+    pub(crate) fn always_times_out(&self) -> bool {
+        self.options.test_commands && self.fail_points.named("maxTimeAlwaysTimeOut").is_some()
+    }
+
     /// Forgets a session and closes its cursors.
     pub(crate) fn end_session(&self, id: SessionId) {
         self.sessions.end(id);

@@ -69,6 +69,7 @@ codes! {
     OPTION_NOT_SUPPORTED_ON_VIEW = 167 OptionNotSupportedOnView;
     INVALID_PIPELINE_OPERATOR = 168 InvalidPipelineOperator;
     GRAPH_CONTAINS_CYCLE = 5 GraphContainsCycle;
+    CAPPED_POSITION_LOST = 136 CappedPositionLost;
     CANNOT_INDEX_PARALLEL_ARRAYS = 171 CannotIndexParallelArrays;
     INVALID_INDEX_SPECIFICATION_OPTION = 197 InvalidIndexSpecificationOption;
     NO_QUERY_EXECUTION_PLANS = 291 NoQueryExecutionPlans;

@@ -35,6 +35,7 @@ mod snapshot;
 mod storage;
 mod store;
 mod tables;
+mod tail;
 mod transaction;
 mod validation;
 mod write;
@@ -56,6 +57,7 @@ pub use namespace::{DATABASE_MAX_BYTES, NAMESPACE_MAX_BYTES, Namespace, check_da
 pub use retry::{RetryKey, StatementIds};
 pub use storage::{CompactReport, FORMAT_VERSION, OpenError, compact};
 pub use store::{Store, StoreOptions};
+pub use tail::Tail;
 pub use write::{
     BulkOutcome, Change, DeleteOutcome, DeleteStatement, FindAndModify, FindAndModifyOutcome,
     InsertOutcome, StatementOutcome, UpdateOutcome, UpdateStatement, WriteError, WriteOptions,

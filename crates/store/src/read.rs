@@ -155,7 +155,8 @@ impl Read {
         }))
     }
 
-    fn project(&self, record: u64, document: RawDocumentBuf) -> Result<RawDocumentBuf> {
+    /// Projects a selected record, and adds its id if that was asked for.
+    pub(crate) fn project(&self, record: u64, document: RawDocumentBuf) -> Result<RawDocumentBuf> {
         let mut out = self.projector.apply(&self.selector, document)?;
         if self.show_record_id {
             out.append(bson::raw::cstr!("$recordId"), i64::try_from(record).unwrap_or(i64::MAX));

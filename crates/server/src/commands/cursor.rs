@@ -1,6 +1,8 @@
 //! `getMore` and `killCursors`, and how a command answers with a cursor.
 
-use bson::{RawArrayBuf, RawBsonRef, RawDocumentBuf, raw::cstr, rawdoc};
+use std::time::Duration;
+
+use bson::{RawArray, RawArrayBuf, RawBsonRef, RawDocumentBuf, raw::cstr, rawdoc};
 
 use crate::{
     arguments::{integer, type_name},
@@ -8,8 +10,13 @@ use crate::{
     codes,
     cursors::{Batch, OpenCursor},
     error::{CommandError, CommandResult},
+    request::Request,
+    shared::Shared,
     table::{Access, Command},
 };
+
+/// How long a `getMore` waits for data when the client does not say, as MongoDB does.
+const DEFAULT_AWAIT: Duration = Duration::from_secs(1);
 
 pub(crate) const COMMANDS: &[Command] = &[
     Command::new("getMore", Access::Read, get_more, "the next batch of a cursor").stable(),
@@ -75,6 +82,10 @@ fn get_more(call: &Call<'_>) -> CommandResult {
         cursors.check_in(cursor);
         return Err(CommandError::new(code, "Hit the 'failGetMoreAfterCursorCheckout' failpoint"));
     }
+    if let Err(error) = check_time(call, &cursor) {
+        cursors.check_in(cursor);
+        return Err(error);
+    }
     cursor.resume();
     let batch = match cursor.batch(batch_size) {
         Ok(batch) => batch,
@@ -91,6 +102,37 @@ fn get_more(call: &Call<'_>) -> CommandResult {
         id
     };
     Ok(reply(cstr!("nextBatch"), batch, id, &namespace))
+}
+
+/// A time limit belongs to the command that made the cursor; here it says how long to wait for data.
+fn check_time(call: &Call<'_>, cursor: &OpenCursor) -> Result<(), CommandError> {
+    if call.deadline.is_some() && !cursor.awaits_data {
+        return Err(CommandError::bad_value(
+            "cannot set maxTimeMS on getMore command for a non-awaitData cursor",
+        ));
+    }
+    if cursor.time_left.is_some() && call.shared.always_times_out() {
+        return Err(CommandError::new(codes::MAX_TIME_MS_EXPIRED, "operation exceeded time limit"));
+    }
+    Ok(())
+}
+
+/// How long the client of a `getMore` waits for documents, if its reply has none and they may come.
+pub(crate) fn awaited(
+    shared: &Shared,
+    request: &Request,
+    result: &CommandResult,
+) -> Option<Duration> {
+    let cursor = result.as_ref().ok()?.get_document("cursor").ok()?;
+    let id = cursor.get_i64("id").ok().filter(|&id| id != 0)?;
+    if !cursor.get_array("nextBatch").is_ok_and(RawArray::is_empty)
+        || !shared.cursors.awaits_data(id)
+    {
+        return None;
+    }
+    let asked = request.body.get("maxTimeMS").ok().flatten().and_then(integer);
+    let asked = asked.and_then(|millis| u64::try_from(millis).ok()).filter(|&millis| millis > 0);
+    Some(asked.map_or(DEFAULT_AWAIT, Duration::from_millis))
 }
 
 fn kill_cursors(call: &Call<'_>) -> CommandResult {

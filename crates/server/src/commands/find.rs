@@ -4,6 +4,7 @@ use bson::{RawBson, RawDocument};
 use fieldveil_store::FindOptions;
 
 use crate::{
+    arguments::Arguments,
     call::Call,
     codes,
     commands::cursor::first_batch,
@@ -21,19 +22,23 @@ pub(crate) struct Find {
     batch_size: u64,
     single_batch: bool,
     no_timeout: bool,
+    tailable: bool,
+    awaits_data: bool,
 }
 
 fn find(call: &Call<'_>) -> CommandResult {
     let namespace = call.namespace()?;
     let command = parse(call)?;
     let limit = command.options.limit;
-    let found = call.shared.store.find(&namespace, command.options)?;
-    let mut cursor = OpenCursor::new(
-        namespace.as_str().to_owned(),
-        Source::Store(Box::new(found)),
-        call.session,
-    );
+    let store = &call.shared.store;
+    let source = if command.tailable {
+        Source::Tail(Box::new(store.tail(&namespace, command.options)?))
+    } else {
+        Source::Store(Box::new(store.find(&namespace, command.options)?))
+    };
+    let mut cursor = OpenCursor::new(namespace.as_str().to_owned(), source, call.session);
     cursor.no_timeout = command.no_timeout;
+    cursor.awaits_data = command.awaits_data;
     cursor.remaining = (limit > 0).then_some(limit);
     first_batch(call, cursor, Some(command.batch_size), command.single_batch)
 }
@@ -62,25 +67,31 @@ pub(crate) fn parse(call: &Call<'_>) -> Result<Find, CommandError> {
     };
     let batch_size = arguments.unsigned("batchSize")?.unwrap_or(DEFAULT_FIRST_BATCH);
     let no_timeout = arguments.bool("noCursorTimeout")?.unwrap_or(false);
-    refuse_unsupported(call)?;
+    let (tailable, awaits_data) = tailable(arguments, single_batch)?;
+    if arguments.bool("returnKey")?.unwrap_or(false) {
+        return Err(CommandError::new(
+            codes::COMMAND_NOT_SUPPORTED,
+            "the option 'returnKey' of find is not supported",
+        ));
+    }
     arguments.ignore(&["allowDiskUse", "allowPartialResults", "oplogReplay", "term", "ntoreturn"]);
     arguments.finish()?;
-    Ok(Find { options, batch_size, single_batch, no_timeout })
+    Ok(Find { options, batch_size, single_batch, no_timeout, tailable, awaits_data })
 }
 
-fn refuse_unsupported(call: &Call<'_>) -> Result<(), CommandError> {
-    let arguments = &call.arguments;
-    for name in ["returnKey", "tailable", "awaitData"] {
-        if arguments.bool(name)?.unwrap_or(false) {
-            return Err(unsupported(name));
-        }
+/// `tailable` and `awaitData`.
+fn tailable(arguments: &Arguments<'_>, single_batch: bool) -> Result<(bool, bool), CommandError> {
+    let tailable = arguments.bool("tailable")?.unwrap_or(false);
+    let awaits_data = arguments.bool("awaitData")?.unwrap_or(false);
+    if awaits_data && !tailable {
+        return Err(CommandError::failed_to_parse(
+            "Cannot set 'awaitData' without also setting 'tailable'",
+        ));
     }
-    Ok(())
-}
-
-fn unsupported(option: &str) -> CommandError {
-    CommandError::new(
-        codes::COMMAND_NOT_SUPPORTED,
-        format!("the option '{option}' of find is not supported"),
-    )
+    if tailable && single_batch {
+        return Err(CommandError::bad_value(
+            "cannot use tailable option with the 'singleBatch' option",
+        ));
+    }
+    Ok((tailable, awaits_data))
 }

@@ -1,6 +1,7 @@
 //! Cursors over the wire.
 
 use bson::{RawArrayBuf, RawDocumentBuf, rawdoc};
+use fieldveil_wire::OpMsg;
 
 use crate::client::{Client, batch, cursor_id, start};
 
@@ -99,4 +100,52 @@ async fn lists_are_cursors_too() {
         "getMore": cursor_id(&reply), "collection": "$cmd.listCollections", "$db": "d",
     };
     assert_eq!(batch(&client.ok(more).await).len(), 1);
+}
+
+#[tokio::test]
+async fn a_tailing_client_is_told_of_a_write() {
+    let (server, mut client) = start().await;
+    client.ok(rawdoc! { "create": "c", "capped": true, "size": 4096, "$db": "d" }).await;
+    fill(&mut client, 1).await;
+    let find = rawdoc! { "find": "c", "tailable": true, "awaitData": true, "$db": "d" };
+    let reply = client.ok(find).await;
+    assert_eq!(batch(&reply).len(), 1);
+    let id = cursor_id(&reply);
+    // Far longer than the test may take: the reply comes because of the write.
+    let more = rawdoc! { "getMore": id, "collection": "c", "maxTimeMS": 600_000, "$db": "d" };
+    client.send(OpMsg::new(more)).await;
+    let mut writer = Client::connect(&server).await;
+    writer.ok(rawdoc! { "insert": "c", "documents": [{ "_id": 7 }], "$db": "d" }).await;
+    let (_, reply, _) = client.receive().await;
+    assert_eq!(batch(&reply), [rawdoc! { "_id": 7 }]);
+    assert_eq!(cursor_id(&reply), id);
+}
+
+#[tokio::test]
+async fn a_tailing_client_that_does_not_wait_gets_what_there_is() {
+    let (_server, mut client) = start().await;
+    client.ok(rawdoc! { "create": "c", "capped": true, "size": 4096, "max": 2, "$db": "d" }).await;
+    fill(&mut client, 2).await;
+    let reply = client.ok(rawdoc! { "find": "c", "tailable": true, "$db": "d" }).await;
+    let more = rawdoc! { "getMore": cursor_id(&reply), "collection": "c", "$db": "d" };
+    let reply = client.ok(more.clone()).await;
+    assert!(batch(&reply).is_empty() && cursor_id(&reply) != 0);
+    for id in 7..9 {
+        client.ok(rawdoc! { "insert": "c", "documents": [{ "_id": id }], "$db": "d" }).await;
+    }
+    assert_eq!(client.code(more).await, 136);
+}
+
+#[tokio::test]
+async fn tailing_has_its_conditions() {
+    let (_server, mut client) = start().await;
+    fill(&mut client, 5).await;
+    let code = client.code(rawdoc! { "find": "c", "tailable": true, "$db": "d" }).await;
+    assert_eq!(code, 2, "not capped");
+    let code = client.code(rawdoc! { "find": "c", "awaitData": true, "$db": "d" }).await;
+    assert_eq!(code, 9, "awaitData alone");
+    let reply = client.ok(rawdoc! { "find": "c", "batchSize": 1, "$db": "d" }).await;
+    let mut more = get_more(cursor_id(&reply));
+    more.append(bson::raw::cstr!("maxTimeMS"), 5);
+    assert_eq!(client.code(more).await, 2, "a time limit without awaitData");
 }

@@ -82,6 +82,17 @@ impl Execution {
         Self { state, ahead: AHEAD_MIN, statistics: Statistics::default() }
     }
 
+    /// All records after one, in the order of insertion.
+    pub(crate) fn records_after(position: Option<u64>) -> Self {
+        let state = State::Collection {
+            descending: false,
+            position,
+            rows: VecDeque::new(),
+            is_last: false,
+        };
+        Self { state, ahead: AHEAD_MIN, statistics: Statistics::default() }
+    }
+
     pub(crate) fn statistics(&self) -> Statistics {
         self.statistics
     }
