@@ -23,12 +23,13 @@ class Authority:
         self.file = folder / f"{name}.pem"
         self.file.write_bytes(self.certificate.public_bytes(PEM))
 
-    def issue(self, name):
-        """A certificate for 127.0.0.1 and localhost; also both in one file, as drivers want it."""
+    def issue(self, name, hosts=()):
+        """A certificate for 127.0.0.1, localhost and `hosts`; also with its key in one file, as drivers want it."""
         # PyKMIP has modern cipher suites for elliptic curves only.
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
-        names = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+        names = [x509.DNSName(host) for host in ("localhost", *hosts)]
+        names.append(x509.IPAddress(ipaddress.ip_address("127.0.0.1")))
         usages = [x509.ExtendedKeyUsageOID.SERVER_AUTH, x509.ExtendedKeyUsageOID.CLIENT_AUTH]
         builder = (
             self._builder(subject, key)

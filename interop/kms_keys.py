@@ -5,6 +5,7 @@ was given or that a key service saw.
 """
 
 import base64
+import itertools
 import json
 import os
 import subprocess
@@ -32,6 +33,7 @@ class Keys:
         self.secrets = dict(secrets or {})
         # What else must not be printed: bytes that a key service saw.
         self.seen = []
+        self.watched = []
         self.runs = 0
         self.local = folder / "master-key.bin"
         if not self.local.exists():
@@ -61,7 +63,8 @@ class Keys:
 
     def search(self, text, secrets):
         """Ends the program if a secret stands in `text`, in whatever writing."""
-        hidden = [value.encode() for value in secrets.values()] + self.seen + [self.local.read_bytes()]
+        hidden = [value.encode() for value in secrets.values()] + [self.local.read_bytes()]
+        hidden += itertools.chain(self.seen, *self.watched)
         for secret in hidden:
             for writing in writings(secret):
                 if writing in text:

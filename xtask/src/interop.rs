@@ -56,6 +56,7 @@ const SUITES: &[Suite] = &[
     suite("pymongocrypt", "pymongocrypt's own tests over our libmongocrypt", "pymongocrypt_suite.py", &["--lib", "{}/libmongocrypt.so"]),
     suite("differential", "Our libmongocrypt and the C library side by side", "differential.py", &["--lib", "{}/libmongocrypt.so"]),
     suite("kms-aws", "Data keys under AWS KMS, as moto plays it", "kms_aws.py", &[]),
+    suite("kms-azure-gcp", "Data keys under Azure and Google Cloud, as strict fakes play them", "kms_azure_gcp.py", &[]),
     suite("kms-kmip", "Data keys under KMIP, as PyKMIP's server speaks it", "kms_kmip.py", &[]),
     by_name(suite("pymongo-daemon", "PyMongo's encryption tests, our mongocryptd", "pymongo_suite.py", &["encryption", "--mode", "mongocryptd"])),
     by_name(suite("pymongo-crypt-shared", "PyMongo's encryption tests, our mongo_crypt_v1", "pymongo_suite.py", &["encryption", "--mode", "crypt_shared"])),
