@@ -18,6 +18,7 @@ use crate::error::{Result, StoreError};
 use crate::eval::pipeline::{self, Documents, Environment};
 use crate::find::FindOptions;
 use crate::namespace::{Namespace, check_database};
+use crate::order::Budget;
 use crate::read::Read;
 use crate::scan::SharedInterrupt;
 use crate::snapshot::Snapshot;
@@ -27,7 +28,6 @@ use crate::transaction::VIEW_DEPTH_MAX;
 mod source;
 
 use source::StoreSource;
-pub(crate) use source::record_with_key;
 
 /// An `aggregate` command.
 #[derive(Clone, Debug, Default)]
@@ -38,6 +38,8 @@ pub struct AggregateOptions {
     pub let_variables: Option<RawDocumentBuf>,
     /// Only the simple collation is supported.
     pub collation: Option<RawDocumentBuf>,
+    /// Whether a sort may use temporary files; without, it may.
+    pub allow_disk_use: Option<bool>,
     /// Whether validators are left out of `$out` and `$merge`.
     pub bypass_document_validation: bool,
     /// When to give up.
@@ -110,6 +112,7 @@ pub(crate) fn view_stages(options: FindOptions) -> (RawArrayBuf, AggregateOption
         hint: options.hint,
         let_variables: options.let_variables,
         collation: options.collation,
+        allow_disk_use: options.allow_disk_use,
         bypass_document_validation: false,
         interrupt: options.interrupt,
     };
@@ -119,7 +122,6 @@ pub(crate) fn view_stages(options: FindOptions) -> (RawArrayBuf, AggregateOption
 /// What the pipelines of one command share.
 #[derive(Clone)]
 pub(crate) struct Run {
-    store: Store,
     snapshot: Arc<Snapshot>,
     environment: Environment,
     interrupt: SharedInterrupt,
@@ -136,10 +138,12 @@ impl Run {
         let context =
             store.context(options.let_variables.as_deref(), options.collation.as_deref())?;
         let snapshot = store.snapshot();
+        let budget = store.sort_budget(options.allow_disk_use);
         let source = StoreSource {
             store: store.clone(),
             snapshot: Arc::clone(&snapshot),
             context: context.clone(),
+            budget: budget.clone(),
             database: database.to_owned(),
             collection: collection.map(str::to_owned),
             bypass_document_validation: options.bypass_document_validation,
@@ -148,9 +152,10 @@ impl Run {
         let environment = Environment {
             context,
             source: Arc::new(source),
-            memory_limit: store.options().operation_memory_bytes,
+            memory_limit: budget.memory_bytes,
+            spill: budget.spill,
         };
-        Ok(Self { store: store.clone(), snapshot, environment, interrupt: interrupt.clone() })
+        Ok(Self { snapshot, environment, interrupt: interrupt.clone() })
     }
 
     /// Runs a pipeline that brings its own documents.
@@ -189,7 +194,11 @@ impl Run {
         hint: Option<RawBson>,
     ) -> Result<Documents> {
         let context = self.environment.context.clone();
-        let read = Read::for_pipeline(&self.store, context, start, hint, self.interrupt.clone())?;
+        let budget = Budget {
+            memory_bytes: self.environment.memory_limit,
+            spill: self.environment.spill.clone(),
+        };
+        let read = Read::for_pipeline(budget, context, start, hint, self.interrupt.clone())?;
         let Some(data) = collection.and_then(Collection::data) else {
             return Ok(Box::new(std::iter::empty()));
         };

@@ -140,7 +140,8 @@ impl Store {
         let context =
             self.context(options.let_variables.as_deref(), options.collation.as_deref())?;
         let interrupt = SharedInterrupt::new(options.interrupt.clone());
-        let read = Read::for_pipeline(self, context, start, options.hint.clone(), interrupt)?;
+        let budget = self.sort_budget(options.allow_disk_use);
+        let read = Read::for_pipeline(budget, context, start, options.hint.clone(), interrupt)?;
         let explained = explain_read(snapshot, &namespace, &read, None, verbosity)?;
         if rest.stages.is_empty() {
             return Ok(explained);

@@ -36,6 +36,8 @@ pub struct FindOptions {
     pub collation: Option<RawDocumentBuf>,
     /// Whether each document gets its record id in `$recordId`.
     pub show_record_id: bool,
+    /// Whether a sort may use temporary files; without, it may.
+    pub allow_disk_use: Option<bool>,
     /// When to give up.
     pub interrupt: Interrupt,
 }

@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
+use std::path::Path;
 use std::sync::Arc;
 
 use bson::raw::{RawDocument, RawDocumentBuf};
@@ -11,6 +12,10 @@ use fieldveil_query::sort::{Sort, SortOrder};
 use crate::code::Code;
 use crate::error::{Result, StoreError};
 use crate::index_key::extract::{self, KeyField};
+
+mod spill;
+
+use spill::Runs;
 
 /// Makes byte strings that compare as documents sort.
 #[derive(Clone, Debug)]
@@ -23,8 +28,13 @@ impl SortKeys {
     /// Compiles a pattern.
     ///
     /// # Errors
-    /// For `$meta`, which is not supported.
+    /// For `$meta`, which is not supported, and `$natural`, which is left to the planner.
     pub(crate) fn new(sort: &Sort, collation: Option<Arc<Collation>>) -> Result<Self> {
+        if sort.keys.iter().any(|key| key.path.as_str() == "$natural") {
+            return Err(
+                fieldveil_query::QueryError::not_supported("sorting by $natural here").into()
+            );
+        }
         let field = |key: &fieldveil_query::sort::SortKey| match &key.order {
             SortOrder::Ascending => Ok(KeyField::new(key.path.as_str(), false)),
             SortOrder::Descending => Ok(KeyField::new(key.path.as_str(), true)),
@@ -49,15 +59,31 @@ impl SortKeys {
     }
 }
 
-/// Sorts rows in memory, all or only the first ones, within a budget.
+/// What a sort may use.
+#[derive(Clone, Debug)]
+pub(crate) struct Budget {
+    /// Bytes of memory.
+    pub(crate) memory_bytes: usize,
+    /// Where to put what does not fit, if that is allowed.
+    pub(crate) spill: Option<Arc<Path>>,
+}
+
+impl Budget {
+    /// For sorts of which only a few rows are kept.
+    pub(crate) const UNLIMITED: Self = Self { memory_bytes: usize::MAX, spill: None };
+}
+
+/// Sorts rows, all or only the first ones, within a budget.
 pub(crate) struct Sorter {
     keys: SortKeys,
     /// How many rows are wanted.
     limit: usize,
-    budget_bytes: usize,
+    budget: Budget,
     used_bytes: usize,
     /// The greatest row is on top, so that it can give way to a lesser one.
     rows: BinaryHeap<Row>,
+    /// What did not fit, in order.
+    runs: Option<Runs>,
     next: u64,
 }
 
@@ -69,15 +95,18 @@ struct Row {
     document: RawDocumentBuf,
 }
 
+/// The rows of a [`Sorter`] in order.
+pub(crate) type Sorted = Box<dyn Iterator<Item = Result<(u64, RawDocumentBuf)>> + Send>;
+
 impl Sorter {
-    pub(crate) fn new(keys: SortKeys, limit: usize, budget_bytes: usize) -> Self {
-        Self { keys, limit, budget_bytes, used_bytes: 0, rows: BinaryHeap::new(), next: 0 }
+    pub(crate) fn new(keys: SortKeys, limit: usize, budget: Budget) -> Self {
+        Self { keys, limit, budget, used_bytes: 0, rows: BinaryHeap::new(), runs: None, next: 0 }
     }
 
     /// Adds a row.
     ///
     /// # Errors
-    /// `QueryExceededMemoryLimitNoDiskUseAllowed` beyond the budget.
+    /// `QueryExceededMemoryLimitNoDiskUseAllowed` beyond a budget of memory only.
     pub(crate) fn add(&mut self, record: u64, document: RawDocumentBuf) -> Result<()> {
         let row = Row { key: self.keys.key(&document)?, number: self.next, record, document };
         self.next += 1;
@@ -88,21 +117,47 @@ impl Sorter {
         {
             self.used_bytes -= greatest.bytes();
         }
-        if self.used_bytes > self.budget_bytes {
-            return Err(StoreError::new(
-                Code::EXCEEDED_MEMORY_LIMIT,
-                format!(
-                    "Sort exceeded memory limit of {} bytes; sort by an index or limit the result",
-                    self.budget_bytes
-                ),
-            ));
+        if self.used_bytes > self.budget.memory_bytes {
+            self.spill()?;
         }
         Ok(())
     }
 
+    /// Writes the rows in memory out.
+    fn spill(&mut self) -> Result<()> {
+        let runs = match (&mut self.runs, &self.budget.spill) {
+            (Some(runs), _) => runs,
+            (none, Some(directory)) => none.insert(Runs::create(directory)?),
+            (None, None) => {
+                return Err(StoreError::new(
+                    Code::EXCEEDED_MEMORY_LIMIT,
+                    format!(
+                        "Sort exceeded memory limit of {} bytes, but did not opt in to external \
+                         sorting.",
+                        self.budget.memory_bytes
+                    ),
+                ));
+            }
+        };
+        self.used_bytes = 0;
+        runs.write(std::mem::take(&mut self.rows).into_sorted_vec())
+    }
+
     /// The rows in order.
-    pub(crate) fn finish(self) -> impl Iterator<Item = (u64, RawDocumentBuf)> {
-        self.rows.into_sorted_vec().into_iter().map(|row| (row.record, row.document))
+    ///
+    /// # Errors
+    /// Those of the temporary file, here and later.
+    pub(crate) fn finish(mut self) -> Result<Sorted> {
+        if self.runs.is_some() {
+            self.spill()?;
+        }
+        let strip = |row: Row| (row.record, row.document);
+        Ok(match self.runs {
+            None => {
+                Box::new(self.rows.into_sorted_vec().into_iter().map(move |row| Ok(strip(row))))
+            }
+            Some(runs) => Box::new(runs.merge()?.take(self.limit).map(move |row| row.map(strip))),
+        })
     }
 }
 
@@ -141,11 +196,11 @@ mod tests {
     fn sorted(pattern: RawDocumentBuf, limit: usize, documents: &[RawDocumentBuf]) -> Vec<u64> {
         let sort = Sort::parse(&pattern).unwrap();
         let keys = SortKeys::new(&sort, None).unwrap();
-        let mut sorter = Sorter::new(keys, limit, usize::MAX);
+        let mut sorter = Sorter::new(keys, limit, Budget::UNLIMITED);
         for (record, document) in (0..).zip(documents) {
             sorter.add(record, document.clone()).unwrap();
         }
-        sorter.finish().map(|(record, _)| record).collect()
+        sorter.finish().unwrap().map(|row| row.unwrap().0).collect()
     }
 
     #[test]
@@ -168,9 +223,33 @@ mod tests {
         let sort = Sort::parse(&rawdoc! {"a": 1, "b": 1}).unwrap();
         let keys = SortKeys::new(&sort, None).unwrap();
         assert!(keys.key(&rawdoc! {"a": [1], "b": [1]}).unwrap_err().is(Code::BAD_VALUE));
-        let mut sorter = Sorter::new(keys, usize::MAX, 100);
+        let budget = Budget { memory_bytes: 100, spill: None };
+        let mut sorter = Sorter::new(keys, usize::MAX, budget);
         let error = sorter.add(1, rawdoc! {"a": "x".repeat(100)}).unwrap_err();
         assert!(error.is(Code::EXCEEDED_MEMORY_LIMIT));
+    }
+
+    #[test]
+    fn what_does_not_fit_is_sorted_on_disk() {
+        let directory = tempfile::tempdir().unwrap();
+        let documents: Vec<_> = (0..500_i32)
+            .map(|n| rawdoc! {"a": n.wrapping_mul(7919) % 100, "pad": "x".repeat(300)})
+            .collect();
+        let sort = Sort::parse(&rawdoc! {"a": 1}).unwrap();
+        for limit in [usize::MAX, 120] {
+            let rows = |budget| {
+                let mut sorter = Sorter::new(SortKeys::new(&sort, None).unwrap(), limit, budget);
+                for (record, document) in (0..).zip(&documents) {
+                    sorter.add(record, document.clone()).unwrap();
+                }
+                sorter.finish().unwrap().collect::<Result<Vec<_>>>().unwrap()
+            };
+            let spill = Some(Arc::from(directory.path()));
+            let sorted = rows(Budget { memory_bytes: 20_000, spill });
+            assert_eq!(sorted, rows(Budget::UNLIMITED));
+            assert_eq!(sorted.len(), limit.min(documents.len()));
+        }
+        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
     }
 
     #[test]

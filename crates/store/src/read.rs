@@ -10,7 +10,7 @@ use crate::catalog::Data;
 use crate::error::Result;
 use crate::eval::Context;
 use crate::find::FindOptions;
-use crate::order::{SortKeys, Sorter};
+use crate::order::{Budget, SortKeys, Sorted, Sorter};
 use crate::plan::{Plan, Wish};
 use crate::projector::Projector;
 use crate::scan::{Scan, SharedInterrupt};
@@ -33,12 +33,9 @@ pub(crate) struct Read {
     min: Option<RawDocumentBuf>,
     max: Option<RawDocumentBuf>,
     show_record_id: bool,
-    budget_bytes: usize,
+    budget: Budget,
     pub(crate) interrupt: SharedInterrupt,
 }
-
-/// Rows on their way out.
-type Rows = Box<dyn Iterator<Item = Result<(u64, RawDocumentBuf)>> + Send>;
 
 impl Read {
     /// Compiles a `find`.
@@ -67,7 +64,7 @@ impl Read {
             min: options.min.filter(|min| !min.is_empty()),
             max: options.max.filter(|max| !max.is_empty()),
             show_record_id: options.show_record_id,
-            budget_bytes: store.options().operation_memory_bytes,
+            budget: store.sort_budget(options.allow_disk_use),
             interrupt: SharedInterrupt::new(options.interrupt),
         })
     }
@@ -77,7 +74,7 @@ impl Read {
     /// # Errors
     /// What compiling the filter comes to.
     pub(crate) fn for_pipeline(
-        store: &Store,
+        budget: Budget,
         context: Context,
         start: Start,
         hint: Option<bson::RawBson>,
@@ -95,7 +92,7 @@ impl Read {
             min: None,
             max: None,
             show_record_id: false,
-            budget_bytes: store.options().operation_memory_bytes,
+            budget,
             interrupt,
         })
     }
@@ -135,16 +132,16 @@ impl Read {
         plan: &Plan,
         scan: impl Iterator<Item = Result<(u64, RawDocumentBuf)>> + Send + 'static,
     ) -> Result<impl Iterator<Item = Result<RawDocumentBuf>> + Send + 'static> {
-        let rows: Rows = match &self.sort {
+        let rows: Sorted = match &self.sort {
             Some(sort) if self.has_to_sort(plan) => {
                 let keys = SortKeys::new(sort, self.context.collation.clone())?;
                 let wanted = self.skip.saturating_add(self.limit);
-                let mut sorter = Sorter::new(keys, wanted, self.budget_bytes);
+                let mut sorter = Sorter::new(keys, wanted, self.budget.clone());
                 for row in scan {
                     let (record, document) = row?;
                     sorter.add(record, document)?;
                 }
-                Box::new(sorter.finish().map(Ok))
+                sorter.finish()?
             }
             _ => Box::new(scan),
         };

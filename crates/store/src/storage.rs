@@ -4,6 +4,7 @@
 //! <dir>/fieldveil.toml   says that the directory is ours, and in which format
 //! <dir>/lock             held while a process has the directory open
 //! <dir>/data.redb        everything else
+//! <dir>/temporary-*      sorts that do not fit into memory; without a name while they are used
 //! ```
 
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -23,6 +24,9 @@ pub const FORMAT_VERSION: u64 = 1;
 const MARKER: &str = "fieldveil.toml";
 const LOCK: &str = "lock";
 const DATA: &str = "data.redb";
+
+/// The beginning of the names of temporary files.
+const TEMPORARY: &str = "temporary-";
 
 /// How much of the file is kept in memory while it is compacted.
 const COMPACT_CACHE_BYTES: usize = 64 * 1024 * 1024;
@@ -215,10 +219,19 @@ impl Medium {
         }
         if path.join(MARKER).exists() {
             check_marker(path)?;
+            remove_temporary_files(path).map_err(io)?;
         } else {
             write_marker(path).map_err(io)?;
         }
         Ok(Self::Directory { path: path.to_owned(), _lock: lock })
+    }
+
+    /// Where temporary files may be.
+    pub(crate) fn temporary_directory(&self) -> Option<&Path> {
+        match self {
+            Self::Directory { path, .. } => Some(path),
+            _ => None,
+        }
     }
 
     fn location(&self) -> PathBuf {
@@ -322,6 +335,29 @@ fn is_format_fault(error: &io::Error) -> bool {
         error.kind(),
         io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidInput
     )
+}
+
+/// Makes a file that is gone when it is closed.
+pub(crate) fn temporary_file(directory: &Path) -> io::Result<File> {
+    let path = directory.join(format!("{TEMPORARY}{}", bson::Uuid::new()));
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let file = options.open(&path)?;
+    fs::remove_file(path)?;
+    Ok(file)
+}
+
+/// Removes what a crash left in the moment between making a file and taking its name away.
+fn remove_temporary_files(directory: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        if entry.file_name().to_string_lossy().starts_with(TEMPORARY) {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 /// Whether nothing is in the directory but what an interrupted first start leaves.

@@ -13,6 +13,7 @@ use crate::environment::{Environment, ObjectIds, SystemEnvironment};
 use crate::error::{Result, StoreError};
 use crate::eval::Context;
 use crate::json_schema;
+use crate::order::Budget;
 use crate::snapshot::Snapshot;
 use crate::storage::{Medium, OpenError, Opened};
 use crate::tables::{CATALOG, META, NEXT_ID_ROW, Tables};
@@ -24,7 +25,8 @@ use crate::writer::{Commit, Queue};
 pub struct StoreOptions {
     /// How much of the data file is kept in memory, in bytes.
     pub cache_bytes: usize,
-    /// How much memory one sort or group may take, in bytes.
+    /// How much memory one sort or group may take, in bytes. A sort goes on on the disk beyond
+    /// that, if the store is on one and the command does not forbid it.
     pub operation_memory_bytes: usize,
     /// The clock and source of randomness.
     pub environment: Arc<dyn Environment>,
@@ -107,18 +109,22 @@ impl Store {
     pub(crate) fn on(medium: Medium, options: StoreOptions) -> Result<Self, OpenError> {
         let opened = medium.open(options.cache_bytes)?;
         let snapshot = load(&opened).map_err(|error| medium.damaged(error.message()))?;
-        Ok(Self(Arc::new(Inner {
+        let store = Self(Arc::new(Inner {
             object_ids: ObjectIds::new(&*options.environment),
             options,
             queue: Queue::default(),
             published: RwLock::new(Arc::new(snapshot)),
             database: Mutex::new(Some(opened)),
             medium,
-        })))
+        }));
+        store.remove_unfinished().map_err(|error| store.0.medium.damaged(error.message()))?;
+        Ok(store)
     }
 
-    pub(crate) fn options(&self) -> &StoreOptions {
-        &self.0.options
+    /// What one sort of a command may use that has said so about the disk (allowed if not).
+    pub(crate) fn sort_budget(&self, allow_disk_use: Option<bool>) -> Budget {
+        let spill = self.0.medium.temporary_directory().filter(|_| allow_disk_use != Some(false));
+        Budget { memory_bytes: self.0.options.operation_memory_bytes, spill: spill.map(Arc::from) }
     }
 
     /// What the filters and expressions of one command are compiled with.

@@ -18,7 +18,7 @@ mod update;
 
 pub use find_and_modify::{Change, FindAndModify, FindAndModifyOutcome};
 pub(crate) use insert::writable;
-pub(crate) use merge::put_merged;
+pub(crate) use merge::merge;
 
 /// What holds for all statements of one write command.
 #[derive(Clone, Debug)]

@@ -121,10 +121,11 @@ pub(crate) fn options(call: &Call<'_>) -> Result<AggregateOptions, CommandError>
         hint: arguments.value("hint").map(RawBson::from),
         let_variables: arguments.document("let")?.map(ToOwned::to_owned),
         collation: arguments.document("collation")?.map(ToOwned::to_owned),
+        allow_disk_use: arguments.bool("allowDiskUse")?,
         bypass_document_validation: arguments.bool("bypassDocumentValidation")?.unwrap_or(false),
         interrupt: call.interrupt(),
     };
-    arguments.ignore(&["allowDiskUse", "fromMongos", "needsMerge", "querySettings"]);
+    arguments.ignore(&["fromMongos", "needsMerge", "querySettings"]);
     Ok(options)
 }
 

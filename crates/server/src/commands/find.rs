@@ -62,6 +62,7 @@ pub(crate) fn parse(call: &Call<'_>) -> Result<Find, CommandError> {
         max: owned(arguments.document("max")?),
         let_variables: owned(arguments.document("let")?),
         collation: owned(arguments.document("collation")?),
+        allow_disk_use: arguments.bool("allowDiskUse")?,
         show_record_id: arguments.bool("showRecordId")?.unwrap_or(false),
         interrupt: call.interrupt(),
     };
@@ -74,7 +75,7 @@ pub(crate) fn parse(call: &Call<'_>) -> Result<Find, CommandError> {
             "the option 'returnKey' of find is not supported",
         ));
     }
-    arguments.ignore(&["allowDiskUse", "allowPartialResults", "oplogReplay", "term", "ntoreturn"]);
+    arguments.ignore(&["allowPartialResults", "oplogReplay", "term", "ntoreturn"]);
     arguments.finish()?;
     Ok(Find { options, batch_size, single_batch, no_timeout, tailable, awaits_data })
 }

@@ -2,34 +2,27 @@
 
 use std::sync::Arc;
 
-use bson::raw::{RawBson, RawDocument, RawDocumentBuf};
+use bson::raw::{RawBson, RawDocumentBuf};
 use bson::rawdoc;
 use fieldveil_query::QueryError;
 use fieldveil_query::filter::Filter;
 use fieldveil_query::pipeline::{self, Pipeline};
 
 use super::Run;
-use crate::catalog::Data;
 use crate::code::Code;
 use crate::error::{Result, StoreError};
 use crate::eval::Context;
-use crate::eval::pipeline::{Documents, Environment, Source, Write};
-use crate::find::FindOptions;
+use crate::eval::pipeline::{Decide, Documents, Environment, Merging, Source};
 use crate::namespace::Namespace;
-use crate::plan::{Execution, Plan, Wish};
+use crate::order::Budget;
 use crate::scan::SharedInterrupt;
-use crate::selector::Selector;
 use crate::snapshot::Snapshot;
 use crate::store::Store;
-use crate::tables::View;
 use crate::transaction::Transaction;
-use crate::write::{WriteOptions, put_merged, writable};
+use crate::write::{WriteOptions, merge, writable};
 
 /// How many documents `$out` writes at a time.
 const OUT_BATCH: usize = 1000;
-
-/// How often a `$merge` is decided anew when others change its document meanwhile.
-const MERGE_ATTEMPTS_MAX: usize = 100;
 
 /// The beginning of the names of collections that `$out` fills before they take their place.
 const OUT_PREFIX: &str = "tmp.agg_out.";
@@ -39,6 +32,7 @@ pub(super) struct StoreSource {
     pub(super) store: Store,
     pub(super) snapshot: Arc<Snapshot>,
     pub(super) context: Context,
+    pub(super) budget: Budget,
     pub(super) database: String,
     pub(super) collection: Option<String>,
     pub(super) bypass_document_validation: bool,
@@ -69,6 +63,7 @@ impl StoreSource {
             store: self.store.clone(),
             snapshot: Arc::clone(&self.snapshot),
             context: self.context.clone(),
+            budget: self.budget.clone(),
             database: namespace.database().to_owned(),
             collection: Some(namespace.collection().to_owned()),
             bypass_document_validation: self.bypass_document_validation,
@@ -77,10 +72,10 @@ impl StoreSource {
         let environment = Environment {
             context: context.clone(),
             source: Arc::new(source),
-            memory_limit: self.store.options().operation_memory_bytes,
+            memory_limit: self.budget.memory_bytes,
+            spill: self.budget.spill.clone(),
         };
         let run = Run {
-            store: self.store.clone(),
             snapshot: Arc::clone(&self.snapshot),
             environment,
             interrupt: self.interrupt.clone(),
@@ -121,44 +116,18 @@ impl StoreSource {
             }
         }
     }
+}
 
-    fn merge_one(
-        &self,
-        target: &Namespace,
-        key: &RawDocument,
-        decide: &mut dyn FnMut(Option<&RawDocument>) -> Result<Write, QueryError>,
-    ) -> Result<()> {
-        for _ in 0..MERGE_ATTEMPTS_MAX {
-            self.interrupt.check()?;
-            let before = self.look_up(target, key)?;
-            let document = match decide(before.as_deref())? {
-                Write::Nothing => return Ok(()),
-                Write::Insert(document) | Write::Replace(document) => document,
-            };
-            let (namespace, key, options) = (target.clone(), key.to_owned(), self.write_options());
-            let is_done = self.store.write(move |transaction| {
-                put_merged(transaction, &namespace, &key, before.as_deref(), document, &options)
-            })?;
-            if is_done {
-                return Ok(());
+impl Store {
+    /// Drops the collections that an `$out` was filling when the process ended.
+    pub(crate) fn remove_unfinished(&self) -> Result<()> {
+        for namespace in self.namespaces() {
+            if namespace.collection().starts_with(OUT_PREFIX) {
+                tracing::info!(%namespace, "removing what an interrupted $out left");
+                self.drop_collection(&namespace)?;
             }
         }
-        Err(StoreError::internal("$merge: the document is changed by others again and again"))
-    }
-
-    /// The document with this key now, not in the snapshot.
-    fn look_up(&self, target: &Namespace, key: &RawDocument) -> Result<Option<RawDocumentBuf>> {
-        let snapshot = self.store.snapshot();
-        let Some(collection) = snapshot.collection(target) else { return Ok(None) };
-        let data = collection.data().ok_or_else(|| {
-            StoreError::new(
-                Code::COMMAND_NOT_SUPPORTED_ON_VIEW,
-                format!("Namespace {target} is a view, not a collection"),
-            )
-        })?;
-        check_unique_cover(data, key)?;
-        let options = FindOptions { filter: Some(key_filter(key)?), ..FindOptions::default() };
-        self.store.find(target, options)?.next().transpose()
+        Ok(())
     }
 }
 
@@ -191,11 +160,15 @@ impl Source for StoreSource {
     fn merge(
         &self,
         namespace: &pipeline::Namespace,
-        key: &RawDocument,
-        decide: &mut dyn FnMut(Option<&RawDocument>) -> Result<Write, QueryError>,
+        batch: Vec<Merging>,
+        decide: Decide,
     ) -> Result<(), QueryError> {
+        self.interrupt.check()?;
         let namespace = self.namespace(namespace)?;
-        Ok(self.merge_one(&namespace, key, decide)?)
+        let options = self.write_options();
+        Ok(self
+            .store
+            .write(move |transaction| merge(transaction, &namespace, batch, &*decide, &options))?)
     }
 
     fn report(&self, stage: &str, argument: &RawBson) -> Result<Option<Documents>, QueryError> {
@@ -287,61 +260,4 @@ fn copy_definition(
         kind: crate::catalog::Kind::Data(copy),
         ..(*created).clone()
     })
-}
-
-/// `{a: x, b: y}` as equalities.
-fn key_filter(key: &RawDocument) -> Result<RawDocumentBuf> {
-    let mut filter = RawDocumentBuf::new();
-    for field in key.iter() {
-        let (name, value) = field?;
-        let value = RawBson::from(value);
-        filter.append(name, rawdoc! {"$eq": value});
-    }
-    Ok(filter)
-}
-
-/// Two documents must not have the same key.
-fn check_unique_cover(data: &Data, key: &RawDocument) -> Result<()> {
-    let mut names = Vec::new();
-    for field in key.iter() {
-        names.push(field?.0.as_str());
-    }
-    let covers = data.indexes.iter().map(|index| &index.spec).any(|spec| {
-        spec.unique
-            && spec.partial.is_none()
-            && spec.fields.len() == names.len()
-            && spec.fields.iter().all(|field| names.contains(&field.path.as_str()))
-    });
-    if covers {
-        return Ok(());
-    }
-    Err(StoreError::new(
-        Code::location(51183, "Location51183"),
-        "Cannot find index to verify that join fields will be unique",
-    ))
-}
-
-/// The record whose fields equal those of `key`, in the middle of a write.
-pub(crate) fn record_with_key(
-    data: &Data,
-    view: &dyn View,
-    key: &RawDocument,
-    context: &Context,
-) -> Result<Option<(u64, RawDocumentBuf)>> {
-    let selector = Selector::compile(&key_filter(key)?, context)?;
-    let wish = Wish {
-        filter: selector.filter(),
-        sort: None,
-        hint: None,
-        min: None,
-        max: None,
-        has_collation: false,
-    };
-    let mut execution = Execution::new(&Plan::choose(data, wish)?.access);
-    while let Some((record, document)) = execution.next(view)? {
-        if selector.matches(&document)? {
-            return Ok(Some((record, document)));
-        }
-    }
-    Ok(None)
 }

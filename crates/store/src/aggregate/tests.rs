@@ -139,3 +139,83 @@ fn pipelines_can_bring_their_own_documents() {
         "_id_"
     );
 }
+
+#[test]
+fn merge_writes_many_documents_and_counts_those_before_a_fault() {
+    let store = store();
+    let many: Vec<_> = (0..2500).map(|id| rawdoc! {"_id": id}).collect();
+    store.insert(&namespace("many"), many, &WriteOptions::default()).unwrap();
+    let count = |name| store.count(&namespace(name), CountOptions::default()).unwrap();
+    run(&store, "many", &[rawdoc! {"$merge": {"into": "copy"}}]);
+    assert_eq!(count("copy"), 2500);
+    let discard = rawdoc! {"$merge": {"into": "none", "whenNotMatched": "discard"}};
+    run(&store, "many", &[discard]);
+    assert!(
+        store.list_collections("app").iter().all(|found| found.get_str("name").unwrap() != "none")
+    );
+    run(&store, "many", &[rawdoc! {"$unset": "_id"}, rawdoc! {"$merge": {"into": "copy"}}]);
+    assert_eq!(count("copy"), 5000);
+    store.insert(&namespace("some"), vec![rawdoc! {"_id": 10}], &WriteOptions::default()).unwrap();
+    let fail = rawdoc! {"$merge": {"into": "some", "whenMatched": "fail"}};
+    let error = store
+        .aggregate("app", Some("many"), &stages(&[fail]), AggregateOptions::default())
+        .unwrap_err();
+    assert!(error.is(Code::DUPLICATE_KEY), "{error:?}");
+    assert_eq!(count("some"), 11);
+}
+
+#[test]
+fn what_an_interrupted_out_left_is_removed_at_the_start() {
+    let directory = tempfile::tempdir().unwrap();
+    let open = || Store::open(directory.path(), crate::StoreOptions::default()).unwrap();
+    let store = open();
+    for name in ["tmp.agg_out.1", "kept"] {
+        store.insert(&namespace(name), vec![rawdoc! {}], &WriteOptions::default()).unwrap();
+    }
+    drop(store);
+    let names: Vec<_> = open()
+        .list_collections("app")
+        .iter()
+        .map(|found| found.get_str("name").unwrap().to_owned())
+        .collect();
+    assert_eq!(names, ["kept"]);
+}
+
+#[test]
+fn sorts_use_the_disk_unless_that_is_forbidden() {
+    let directory = tempfile::tempdir().unwrap();
+    let options =
+        crate::StoreOptions { operation_memory_bytes: 10_000, ..crate::StoreOptions::default() };
+    let store = Store::open(directory.path(), options).unwrap();
+    let many: Vec<_> =
+        (0..300).map(|id| rawdoc! {"_id": id, "a": -id, "pad": "x".repeat(100)}).collect();
+    store.insert(&namespace("many"), many, &WriteOptions::default()).unwrap();
+    for allow_disk_use in [None, Some(true), Some(false)] {
+        let sort = Some(rawdoc! {"a": 1});
+        let find = store
+            .find(
+                &namespace("many"),
+                FindOptions { sort, allow_disk_use, ..FindOptions::default() },
+            )
+            .and_then(Iterator::collect::<Result<Vec<_>>>);
+        // After a stage that the planner does not take.
+        let late = stages(&[rawdoc! {"$set": {"b": "$a"}}, rawdoc! {"$sort": {"b": 1}}]);
+        let options = AggregateOptions { allow_disk_use, ..AggregateOptions::default() };
+        let aggregate = store
+            .aggregate("app", Some("many"), &late, options)
+            .and_then(Iterator::collect::<Result<Vec<_>>>);
+        for result in [find, aggregate] {
+            match result {
+                Ok(documents) => {
+                    assert_ne!(allow_disk_use, Some(false));
+                    let ids = documents.iter().map(|document| document.get_i32("_id").unwrap());
+                    assert!(ids.eq((0..300).rev()));
+                }
+                Err(error) => {
+                    assert_eq!(allow_disk_use, Some(false));
+                    assert!(error.is(Code::EXCEEDED_MEMORY_LIMIT), "{error:?}");
+                }
+            }
+        }
+    }
+}

@@ -5,6 +5,7 @@
 //! the first pull and hold no more bytes than the environment allows. Other collections are reached
 //! through a [`Source`] that the store implements.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use bson::raw::{RawBson, RawDocument, RawDocumentBuf};
@@ -64,16 +65,17 @@ pub trait Source: Send + Sync {
     /// Whatever writing comes to; the old documents stay then.
     fn replace(&self, namespace: &Namespace, documents: Documents) -> Result<(), QueryError>;
 
-    /// `$merge`, one document: looks for the document whose fields equal those of `key`, asks
-    /// `decide` with it, and does what that says, in one step that others see whole or not.
+    /// `$merge`: for each document of the batch looks for the one whose fields equal those of its
+    /// key, asks `decide` with it, and does what that says, in one step that others see whole or
+    /// not.
     ///
     /// # Errors
-    /// 51183 if no unique index covers the key's fields, and whatever writing comes to.
+    /// 51183 if no unique index covers the keys' fields, and whatever writing comes to.
     fn merge(
         &self,
         namespace: &Namespace,
-        key: &RawDocument,
-        decide: &mut dyn FnMut(Option<&RawDocument>) -> Result<Write, QueryError>,
+        batch: Vec<Merging>,
+        decide: Decide,
     ) -> Result<(), QueryError>;
 
     /// Stages that report on the server or a collection: `$collStats`, `$indexStats`, `$currentOp`,
@@ -83,6 +85,21 @@ pub trait Source: Send + Sync {
     /// Those of the stage.
     fn report(&self, stage: &str, argument: &RawBson) -> Result<Option<Documents>, QueryError>;
 }
+
+/// A document on its way into the target of `$merge`.
+pub struct Merging {
+    /// The fields by which its counterpart is known; empty for one without `_id`, which has none.
+    pub key: RawDocumentBuf,
+    /// The document.
+    pub document: RawDocumentBuf,
+}
+
+/// Says what becomes of a document and its counterpart in the target.
+pub type DecideFn =
+    dyn Fn(&Merging, Option<&RawDocument>) -> Result<Write, QueryError> + Send + Sync;
+
+/// A [`DecideFn`] that may be handed to another thread.
+pub type Decide = Arc<DecideFn>;
 
 /// What `$merge` does to the target.
 pub enum Write {
@@ -103,6 +120,8 @@ pub struct Environment {
     pub source: Arc<dyn Source>,
     /// Bytes one stage may hold; see [`DEFAULT_MEMORY_LIMIT`].
     pub memory_limit: usize,
+    /// Where a sort may put what it may not hold.
+    pub spill: Option<Arc<Path>>,
 }
 
 impl Environment {

@@ -7,7 +7,7 @@ use super::WriteOptions;
 use crate::catalog::Data;
 use crate::error::Result;
 use crate::eval::Context;
-use crate::order::{SortKeys, Sorter};
+use crate::order::{Budget, SortKeys, Sorter};
 use crate::plan::{Execution, Plan, Wish};
 use crate::selector::Selector;
 use crate::tables::View;
@@ -67,7 +67,7 @@ impl Target {
         let mut sorter = match &self.sort {
             Some(sort) if !plan.is_sorted => {
                 let keys = SortKeys::new(sort, self.context.collation.clone())?;
-                Some(Sorter::new(keys, 1, usize::MAX))
+                Some(Sorter::new(keys, 1, Budget::UNLIMITED))
             }
             _ => None,
         };
@@ -81,7 +81,10 @@ impl Target {
                 None => return Ok(Some((record, document))),
             }
         }
-        Ok(sorter.and_then(|sorter| sorter.finish().next()))
+        match sorter {
+            Some(sorter) => sorter.finish()?.next().transpose(),
+            None => Ok(None),
+        }
     }
 
     /// All records that match. They are all known before the first is changed, so none is met a

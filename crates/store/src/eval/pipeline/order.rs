@@ -4,44 +4,28 @@ use bson::raw::RawDocumentBuf;
 use fieldveil_query::QueryError;
 use fieldveil_query::sort::Sort;
 
-use super::{Budget, Documents, Environment, deferred, listed, size_of};
+use super::{Budget, Documents, Environment, deferred, listed};
 use crate::eval::random_fraction;
-use crate::eval::sort::{SortValues, Sorter};
+use crate::order::{self, SortKeys, Sorter};
 
-/// Sorts; with a limit after it, only so many documents are held.
+/// Sorts; with a limit after it, only so many documents are held. What may not be held goes to disk.
 pub(super) fn sort(
     input: Documents,
     sort: &Sort,
     limit: Option<usize>,
     environment: &Environment,
 ) -> Result<Documents, QueryError> {
-    let sorter = Sorter::compile(sort, &environment.context)?;
-    let mut budget = Budget::new("Sort", environment);
+    let keys = SortKeys::new(sort, environment.context.collation.clone())?;
+    let budget =
+        order::Budget { memory_bytes: environment.memory_limit, spill: environment.spill.clone() };
+    let mut sorter = Sorter::new(keys, limit.unwrap_or(usize::MAX), budget);
     Ok(deferred(move || {
-        let mut held: Vec<(SortValues, RawDocumentBuf)> = Vec::new();
-        // Documents beyond the limit are dropped in batches, which costs less than a heap.
-        let batch = limit.map(|limit| limit.saturating_mul(2).max(1024));
         for document in input {
-            let document = document?;
-            let key = sorter.key(&document)?;
-            budget.take(weight(&key, &document))?;
-            held.push((key, document));
-            if let (Some(limit), Some(batch)) = (limit, batch)
-                && held.len() >= batch
-            {
-                held.sort_by(|(left, _), (right, _)| sorter.compare(left, right));
-                for (key, document) in held.drain(limit..) {
-                    budget.give_back(weight(&key, &document));
-                }
-            }
+            sorter.add(0, document?)?;
         }
-        held.sort_by(|(left, _), (right, _)| sorter.compare(left, right));
-        Ok(listed(held.into_iter().map(|(_, document)| document).collect()))
+        let sorted = sorter.finish()?;
+        Ok(Box::new(sorted.map(|row| Ok(row?.1))))
     }))
-}
-
-fn weight(key: &SortValues, document: &RawDocumentBuf) -> usize {
-    document.as_bytes().len() + key.iter().map(size_of).sum::<usize>()
 }
 
 /// Picks at random without repetition (reservoir sampling).

@@ -1,5 +1,7 @@
 //! `$out` and `$merge`.
 
+use std::sync::Arc;
+
 use bson::raw::{RawBson, RawDocument, RawDocumentBuf};
 use fieldveil_query::QueryError;
 use fieldveil_query::document::append;
@@ -7,8 +9,14 @@ use fieldveil_query::pipeline::{Merge, Namespace, Stage, WhenMatched};
 
 use super::transform::Transform;
 use super::unwind::nested;
-use super::{Documents, Environment, Write, deferred, listed};
+use super::{Decide, Documents, Environment, Merging, Write, deferred, listed};
 use crate::eval::expression::{Compiled, merge_into};
+
+/// How many documents `$merge` writes at a time.
+const BATCH_MAX: usize = 1000;
+
+/// It writes when it holds more bytes than these.
+const BATCH_MAX_BYTES: usize = 16 * 1024 * 1024;
 
 pub(super) fn out(input: Documents, target: &Namespace, environment: &Environment) -> Documents {
     let (target, source) = (target.clone(), environment.source.clone());
@@ -65,29 +73,41 @@ pub(super) fn merge(
     let not_matched = stage.when_not_matched.clone().unwrap_or_else(|| "insert".to_owned());
     let target = stage.into.clone();
     let environment = environment.clone();
+    let source = environment.source.clone();
+    let decide: Decide = Arc::new(move |merging: &Merging, existing: Option<&RawDocument>| {
+        let document = &merging.document;
+        let Some(existing) = existing else {
+            return match not_matched.as_str() {
+                "discard" => Ok(Write::Nothing),
+                "fail" => Err(QueryError::new(
+                    13113,
+                    "$merge could not find a matching document in the target collection for at \
+                     least one document in the source collection",
+                )),
+                _ => Ok(Write::Insert(document.clone())),
+            };
+        };
+        let mut bound = Vec::new();
+        for (name, expression) in &variables {
+            let value = expression.evaluate(document, &environment.context)?;
+            bound.push((name.clone(), value.unwrap_or(RawBson::Undefined)));
+        }
+        bound.push(("new".to_owned(), RawBson::Document(document.clone())));
+        when_matched(&matched, existing, document, &environment.with_variables(bound))
+    });
     Ok(deferred(move || {
+        let (mut batch, mut bytes) = (Vec::new(), 0);
         for document in input {
             let document = document?;
-            let key = key_of(&document, &on)?;
-            let mut bound = Vec::new();
-            for (name, expression) in &variables {
-                let value = expression.evaluate(&document, &environment.context)?;
-                bound.push((name.clone(), value.unwrap_or(RawBson::Undefined)));
+            bytes += document.as_bytes().len();
+            batch.push(Merging { key: key_of(&document, &on)?, document });
+            if batch.len() == BATCH_MAX || bytes > BATCH_MAX_BYTES {
+                source.merge(&target, std::mem::take(&mut batch), Arc::clone(&decide))?;
+                bytes = 0;
             }
-            bound.push(("new".to_owned(), RawBson::Document(document.clone())));
-            let inner = environment.with_variables(bound);
-            environment.source.merge(&target, &key, &mut |existing| match existing {
-                Some(existing) => when_matched(&matched, existing, &document, &inner),
-                None => match not_matched.as_str() {
-                    "discard" => Ok(Write::Nothing),
-                    "fail" => Err(QueryError::new(
-                        13113,
-                        "$merge could not find a matching document in the target collection for at \
-                         least one document in the source collection",
-                    )),
-                    _ => Ok(Write::Insert(document.clone())),
-                },
-            })?;
+        }
+        if !batch.is_empty() {
+            source.merge(&target, batch, decide)?;
         }
         Ok(listed(Vec::new()))
     }))

@@ -27,21 +27,23 @@ impl Source for Memory {
     fn merge(
         &self,
         namespace: &Namespace,
-        key: &RawDocument,
-        decide: &mut dyn FnMut(Option<&RawDocument>) -> Result<Write, QueryError>,
+        batch: Vec<Merging>,
+        decide: Decide,
     ) -> Result<(), QueryError> {
         let mut collections = self.collections.lock().unwrap();
         let list = collections.entry(namespace.collection.clone()).or_default();
-        let place = list.iter().position(|document| {
-            key.iter().all(|field| {
-                let (name, value) = field.unwrap();
-                document.get(name.as_str()).unwrap().is_some_and(|found| equal(found, value))
-            })
-        });
-        match decide(place.map(|place| &*list[place]).map(|document| document as &RawDocument))? {
-            Write::Nothing => {}
-            Write::Insert(document) => list.push(document),
-            Write::Replace(document) => list[place.unwrap()] = document,
+        for merging in batch {
+            let place = list.iter().position(|document| {
+                merging.key.iter().all(|field| {
+                    let (name, value) = field.unwrap();
+                    document.get(name.as_str()).unwrap().is_some_and(|found| equal(found, value))
+                })
+            });
+            match decide(&merging, place.map(|place| &*list[place]))? {
+                Write::Nothing => {}
+                Write::Insert(document) => list.push(document),
+                Write::Replace(document) => list[place.unwrap()] = document,
+            }
         }
         Ok(())
     }
@@ -56,6 +58,7 @@ fn environment(source: Arc<Memory>) -> Environment {
         context: Context::new(DateTime::from_millis(0)),
         source,
         memory_limit: DEFAULT_MEMORY_LIMIT,
+        spill: None,
     }
 }
 
