@@ -19,12 +19,18 @@ use crate::process::{built, cargo, root, step};
 /// The shared library as a file; its links are made from it by taking parts off its end.
 const SHARED: &str = "libmongocrypt.so.0.0.0";
 
-/// Builds the libraries and lays them out under `out`, in place of what an earlier run left there.
+/// Builds the libraries and lays them out under `out`.
 pub(crate) fn run(out: &Path) -> Result<()> {
     let packages = ["fieldveil-mongocrypt", "fieldveil-mongo-crypt-v1"];
     let mut build = cargo(["build", "--release"]);
     step("C libraries", build.args(packages.iter().flat_map(|package| ["--package", package])))?;
+    lay_out("release", out)?;
+    println!("laid out under {}", out.display());
+    Ok(())
+}
 
+/// Lays out the libraries built in `profile`, in place of what an earlier run left under `out`.
+pub(crate) fn lay_out(profile: &str, out: &Path) -> Result<()> {
     let lib = out.join("lib");
     let include = out.join("include/mongocrypt");
     for directory in [&lib.join("pkgconfig"), &include] {
@@ -32,16 +38,14 @@ pub(crate) fn run(out: &Path) -> Result<()> {
     }
     let header = root().join("crates/ffi/mongocrypt/include/mongocrypt/mongocrypt.h");
     copy(&header, &include.join("mongocrypt.h"))?;
-    copy(&built("release").join("libmongocrypt.so"), &lib.join(SHARED))?;
-    copy(&built("release").join("libmongocrypt.a"), &lib.join("libmongocrypt.a"))?;
-    copy(&built("release").join("libmongo_crypt_v1.so"), &lib.join("mongo_crypt_v1.so"))?;
+    copy(&built(profile).join("libmongocrypt.so"), &lib.join(SHARED))?;
+    copy(&built(profile).join("libmongocrypt.a"), &lib.join("libmongocrypt.a"))?;
+    copy(&built(profile).join("libmongo_crypt_v1.so"), &lib.join("mongo_crypt_v1.so"))?;
     link(&lib, SHARED, "libmongocrypt.so.0")?;
     link(&lib, "libmongocrypt.so.0", "libmongocrypt.so")?;
     let version = version(&fs::read_to_string(&header)?)?;
     fs::write(lib.join("pkgconfig/libmongocrypt.pc"), package_config(&version))?;
-    check(out, &version)?;
-    println!("laid out under {}", out.display());
-    Ok(())
+    check(out, &version)
 }
 
 fn copy(from: &Path, to: &Path) -> Result<()> {

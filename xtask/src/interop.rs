@@ -1,5 +1,7 @@
 //! `cargo xtask interop`: real clients, unmodified, against what this workspace builds.
 
+mod rust_driver;
+
 use std::env;
 use std::ffi::OsString;
 use std::process::Command;
@@ -31,6 +33,8 @@ struct Suite {
     arguments: &'static [&'static str],
     /// Whether `cargo xtask test` runs it.
     in_test: bool,
+    /// Builds what it needs beside the workspace's own programs.
+    prepare: fn() -> Result<()>,
 }
 
 const fn suite(
@@ -39,7 +43,7 @@ const fn suite(
     script: &'static str,
     arguments: &'static [&'static str],
 ) -> Suite {
-    Suite { name, about, script, arguments, in_test: true }
+    Suite { name, about, script, arguments, in_test: true, prepare: || Ok(()) }
 }
 
 /// Run by its name only: too slow for every change, or not whole yet (`CHANGELOG.md`).
@@ -58,6 +62,7 @@ const SUITES: &[Suite] = &[
     suite("kms-aws", "Data keys under AWS KMS, as moto plays it", "kms_aws.py", &[]),
     suite("kms-azure-gcp", "Data keys under Azure and Google Cloud, as strict fakes play them", "kms_azure_gcp.py", &[]),
     suite("kms-kmip", "Data keys under KMIP, as PyKMIP's server speaks it", "kms_kmip.py", &[]),
+    Suite { prepare: rust_driver::build, ..suite("rust-driver", "The official Rust driver's quick start, linked to our libmongocrypt", "rust_driver.py", &["{}/fieldveil-rust-driver", "{}/dist/lib"]) },
     by_name(suite("pymongo-daemon", "PyMongo's encryption tests, our mongocryptd", "pymongo_suite.py", &["encryption", "--mode", "mongocryptd"])),
     by_name(suite("pymongo-crypt-shared", "PyMongo's encryption tests, our mongo_crypt_v1", "pymongo_suite.py", &["encryption", "--mode", "crypt_shared"])),
     by_name(suite("pymongo-libmongocrypt", "PyMongo's encryption tests, our libmongocrypt alone", "pymongo_suite.py", &["encryption", "--mode", "libmongocrypt"])),
@@ -83,7 +88,10 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     SUITES
         .iter()
         .filter(|suite| options.suite.as_deref().map_or(suite.in_test, |name| suite.is_in(name)))
-        .try_for_each(|suite| step(suite.about, suite.command()?.args(&options.options)))
+        .try_for_each(|suite| {
+            (suite.prepare)()?;
+            step(suite.about, suite.command()?.args(&options.options))
+        })
 }
 
 impl Suite {
