@@ -2,6 +2,7 @@
 
 use aes::cipher::{Array, BlockCipherDecrypt, BlockCipherEncrypt, KeyInit};
 use aes::{Aes256Dec, Aes256Enc};
+use zeroize::Zeroize;
 
 #[cfg(target_arch = "x86_64")]
 use crate::engine::Engine;
@@ -57,7 +58,16 @@ impl Aes256 {
     pub(crate) fn cbc_decrypt(&self, iv: &[u8; BLOCK], blocks: &mut [[u8; BLOCK]]) {
         match self {
             #[cfg(target_arch = "x86_64")]
-            Self::Ni(aes, keys) => aes.cbc_decrypt(keys, iv, blocks),
+            Self::Ni(aes, keys) => {
+                let (mut chain, mut rest) = (*iv, blocks);
+                if let Some(vaes) = Engine::get().vaes() {
+                    let (groups, after) = rest.as_chunks_mut();
+                    let last = groups.last().and_then(|group| group.last()).copied();
+                    vaes.cbc_decrypt(keys, iv, groups);
+                    (chain, rest) = (last.unwrap_or(chain), after);
+                }
+                aes.cbc_decrypt(keys, &chain, rest);
+            }
             Self::Portable { decrypt, .. } => {
                 let mut chain = *iv;
                 for chunk in blocks.chunks_mut(8) {
@@ -73,6 +83,45 @@ impl Aes256 {
                 }
             }
         }
+    }
+
+    /// Encrypts each block for itself, in place.
+    fn encrypt_blocks(&self, blocks: &mut [[u8; BLOCK]]) {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Ni(aes, keys) => {
+                let mut rest = blocks;
+                if let Some(vaes) = Engine::get().vaes() {
+                    let (groups, after) = rest.as_chunks_mut();
+                    vaes.encrypt_blocks(keys, groups);
+                    rest = after;
+                }
+                aes.encrypt_blocks(keys, rest);
+            }
+            Self::Portable { encrypt, .. } => {
+                encrypt.encrypt_blocks(Array::cast_slice_from_core_mut(blocks));
+            }
+        }
+    }
+
+    /// Encrypts or decrypts in counter mode: the whole of `iv` is the first counter, big-endian.
+    pub(crate) fn ctr(&self, iv: &[u8; BLOCK], data: &mut [u8]) {
+        const GROUP: usize = 16;
+        let mut counter = u128::from_be_bytes(*iv);
+        let mut stream = [[0; BLOCK]; GROUP];
+        for chunk in data.chunks_mut(GROUP * BLOCK) {
+            let (used, _) = stream.split_at_mut(chunk.len().div_ceil(BLOCK));
+            for block in used.iter_mut() {
+                *block = counter.to_be_bytes();
+                counter = counter.wrapping_add(1);
+            }
+            self.encrypt_blocks(used);
+            for (byte, with) in chunk.iter_mut().zip(used.as_flattened()) {
+                *byte ^= with;
+            }
+        }
+        let (used, _) = stream.split_at_mut(data.len().div_ceil(BLOCK).min(GROUP));
+        used.as_flattened_mut().zeroize();
     }
 
     /// Encrypts one block under each of the keys.
@@ -107,23 +156,6 @@ impl Aes256 {
             *to = key;
         }
         Some((*aes, round_keys))
-    }
-}
-
-/// Encrypts or decrypts in counter mode: the whole of `iv` is the first counter, big-endian.
-pub(crate) fn ctr(key: &[u8; 32], iv: &[u8; BLOCK], data: &mut [u8]) {
-    let cipher = Aes256Enc::new(key.into());
-    let mut counter = u128::from_be_bytes(*iv);
-    for chunk in data.chunks_mut(8 * BLOCK) {
-        let mut stream = [[0; BLOCK]; 8];
-        for block in &mut stream {
-            *block = counter.to_be_bytes();
-            counter = counter.wrapping_add(1);
-        }
-        cipher.encrypt_blocks(Array::cast_slice_from_core_mut(&mut stream));
-        for (byte, with) in chunk.iter_mut().zip(stream.as_flattened()) {
-            *byte ^= with;
-        }
     }
 }
 
@@ -175,16 +207,48 @@ mod tests {
     fn nist_sp_800_38a_ctr() {
         let key = blocks("603deb1015ca71be2b73aef0857d77811f352c073b6108d72d9810a30914dff4");
         let iv = blocks("f0f1f2f3f4f5f6f7f8f9fafbfcfdfeff");
-        let mut work = blocks(
+        let plaintext = blocks(
             "6bc1bee22e409f96e93d7e117393172aae2d8a571e03ac9c9eb76fac45af8e51\
              30c81c46a35ce411e5fbc1191a0a52eff69f2445df4f9b17ad2b417be66c3710",
         );
-        ctr(key.as_flattened().try_into().unwrap(), &iv[0], work.as_flattened_mut());
-        assert_eq!(
-            hex::encode(work.as_flattened()),
-            "601ec313775789a5b7a7f504bbf3d228f443e3ca4d62b59aca84e990cacaf5c5\
-             2b0930daa23de94ce87017ba2d84988ddfc9c58db67aada613c2dd08457941a6"
-        );
+        for cipher in forms(key.as_flattened().try_into().unwrap()) {
+            let mut work = plaintext.clone();
+            cipher.ctr(&iv[0], work.as_flattened_mut());
+            assert_eq!(
+                hex::encode(work.as_flattened()),
+                "601ec313775789a5b7a7f504bbf3d228f443e3ca4d62b59aca84e990cacaf5c5\
+                 2b0930daa23de94ce87017ba2d84988ddfc9c58db67aada613c2dd08457941a6"
+            );
+        }
+    }
+
+    #[test]
+    fn every_length_to_1000() {
+        let data: Vec<u8> = (0..1000u32).map(|i| (i * 31 + 7) as u8).collect();
+        // The counter wraps after a few blocks.
+        let (key, mut iv) = ([7; 32], [0xff; 16]);
+        iv[15] = 0xfb;
+        for cipher in forms(&key) {
+            for length in 0..=data.len() {
+                let mut expect = data[..length].to_vec();
+                ::ctr::Ctr128BE::<aes::Aes256>::new(&key.into(), &iv.into())
+                    .apply_keystream(&mut expect);
+                let mut work = data[..length].to_vec();
+                cipher.ctr(&iv, &mut work);
+                assert!(work == expect, "counter mode, {length} bytes");
+
+                let plaintext: &[[u8; BLOCK]] = data[..length].as_chunks().0;
+                let mut expect = plaintext.to_vec();
+                let encryptor = cbc::Encryptor::<aes::Aes256>::new(&key.into(), &iv.into());
+                let whole = plaintext.len() * BLOCK;
+                encryptor.encrypt_padded::<NoPadding>(expect.as_flattened_mut(), whole).unwrap();
+                let mut work = plaintext.to_vec();
+                cipher.cbc_encrypt(&iv, &mut work);
+                assert!(work == expect, "{} blocks encrypted", plaintext.len());
+                cipher.cbc_decrypt(&iv, &mut work);
+                assert!(work == plaintext, "{} blocks decrypted", plaintext.len());
+            }
+        }
     }
 
     proptest! {
@@ -198,9 +262,11 @@ mod tests {
             let iv = if near_wrap { [&[0xff; 15], &iv[..1]].concat().try_into().unwrap() } else { iv };
             let mut expect = data.clone();
             ::ctr::Ctr128BE::<aes::Aes256>::new(&key.into(), &iv.into()).apply_keystream(&mut expect);
-            let mut work = data;
-            ctr(&key, &iv, &mut work);
-            prop_assert_eq!(work, expect);
+            for cipher in forms(&key) {
+                let mut work = data.clone();
+                cipher.ctr(&iv, &mut work);
+                prop_assert_eq!(&work, &expect);
+            }
         }
 
         #[test]

@@ -75,12 +75,6 @@ impl DataKey {
         &self.csfle
     }
 
-    /// The encryption key of Queryable Encryption, for counter mode.
-    pub(crate) fn qe_encryption_key(&self) -> &[u8; 32] {
-        let [encryption, _, _] = slices(&self.material);
-        encryption
-    }
-
     pub(crate) fn qe(&self) -> &QeKeys {
         self.qe.get_or_init(|| {
             let [encryption, mac, _] = slices(&self.material);

@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 
 #[cfg(target_arch = "x86_64")]
-use crate::simd::x86_64::{Aes, Avx2, Avx512, Bmi2, Woven};
+use crate::simd::x86_64::{Aes, Avx2, Avx512, Bmi2, Vaes, Woven};
 
 /// What the processor has.
 #[derive(Clone, Copy)]
@@ -16,6 +16,8 @@ pub(crate) struct Engine {
     avx512: Option<Avx512>,
     #[cfg(target_arch = "x86_64")]
     bmi2: Option<Bmi2>,
+    #[cfg(target_arch = "x86_64")]
+    vaes: Option<Vaes>,
     #[cfg(target_arch = "x86_64")]
     woven: Option<Woven>,
 }
@@ -46,6 +48,8 @@ impl Engine {
             #[cfg(target_arch = "x86_64")]
             bmi2: Bmi2::detect(),
             #[cfg(target_arch = "x86_64")]
+            vaes: Vaes::detect(),
+            #[cfg(target_arch = "x86_64")]
             woven: Woven::detect(),
         })
     }
@@ -53,6 +57,11 @@ impl Engine {
     #[cfg(target_arch = "x86_64")]
     pub(crate) fn aes(self) -> Option<Aes> {
         self.aes
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    pub(crate) fn vaes(self) -> Option<Vaes> {
+        self.vaes
     }
 
     #[cfg(target_arch = "x86_64")]

@@ -76,12 +76,13 @@ impl DataKey {
         if encrypted.is_empty() {
             return Err(CryptoError::CiphertextEmpty { overhead: OVERHEAD });
         }
-        if !aead::tags_equal(&self.qe().mac.mac([aad, body]), tag) {
+        let keys = self.qe();
+        if !aead::tags_equal(&keys.mac.mac([aad, body]), tag) {
             return Err(CryptoError::Authentication);
         }
         let start = out.len();
         out.extend_from_slice(encrypted);
-        ctr::apply(self.qe_encryption_key(), iv, out.split_at_mut(start).1);
+        keys.cipher.ctr(iv, out.split_at_mut(start).1);
         Ok(())
     }
 }

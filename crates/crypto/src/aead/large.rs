@@ -11,8 +11,8 @@ use crate::cipher::BLOCK;
 use crate::data_key::CsfleKeys;
 use crate::hash::{Sha512, Stream};
 
-/// From this length on a value goes this way.
-pub(super) const LARGE: usize = 4 * 1024;
+/// From this length on a value goes this way. The woven loop needs a start of less than 300 bytes.
+pub(super) const LARGE: usize = 512;
 
 const PIECE: usize = 32 * 1024;
 

@@ -1,8 +1,12 @@
 //! AES-256 in counter mode under a token: `IV ‖ C`, not authenticated.
 
-pub(super) use crate::cipher::ctr as apply;
-
 use crate::aead::IV_LEN;
+use crate::cipher::Aes256;
+
+/// Encrypts or decrypts in place.
+pub(super) fn apply(key: &[u8; 32], iv: &[u8; IV_LEN], data: &mut [u8]) {
+    Aes256::new(key).ctr(iv, data);
+}
 
 /// Encrypts `N` bytes into `M`, which is `N` and the 16 bytes of the initialization vector.
 pub(super) fn encrypt<const N: usize, const M: usize>(

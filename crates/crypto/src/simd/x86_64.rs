@@ -6,10 +6,12 @@ mod avx512;
 mod constants;
 mod lanes;
 mod sha512;
+mod vaes;
 mod woven;
 
 pub(crate) use aes::{Aes, RoundKeys};
 pub(crate) use avx2::Avx2;
 pub(crate) use avx512::Avx512;
 pub(crate) use sha512::Bmi2;
+pub(crate) use vaes::Vaes;
 pub(crate) use woven::Woven;

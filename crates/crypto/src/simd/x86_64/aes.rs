@@ -13,14 +13,15 @@ pub(crate) const LANES: usize = 8;
 #[derive(Clone, Copy)]
 pub(crate) struct Aes(());
 
-/// The round keys of one direction.
-pub(super) type Schedule = [Block; 15];
+/// The round keys of one direction, their bytes in the order of memory. Wide, because each element
+/// is wiped for itself.
+pub(super) type Schedule = [u128; 15];
 
 /// Both key schedules of an AES-256 key. Wiped on drop.
 #[derive(Zeroize, ZeroizeOnDrop)]
 pub(crate) struct RoundKeys {
     pub(super) encrypt: Schedule,
-    decrypt: Schedule,
+    pub(super) decrypt: Schedule,
 }
 
 impl Aes {
@@ -30,7 +31,7 @@ impl Aes {
     }
 
     pub(crate) fn expand(self, key: &[u8; 32]) -> RoundKeys {
-        let mut keys = RoundKeys { encrypt: [[0; 16]; 15], decrypt: [[0; 16]; 15] };
+        let mut keys = RoundKeys { encrypt: [0; 15], decrypt: [0; 15] };
         // SAFETY: `self` proves that the processor has AES-NI and AVX.
         unsafe { expand(key, &mut keys) }
         keys
@@ -46,6 +47,22 @@ impl Aes {
     pub(crate) fn decrypt_lanes(self, keys: [&RoundKeys; LANES], blocks: &mut [Block; LANES]) {
         // SAFETY: `self` proves that the processor has AES-NI and AVX.
         unsafe { decrypt_lanes(keys.map(|keys| &keys.decrypt), blocks) }
+    }
+
+    /// Encrypts each block for itself, in place.
+    pub(crate) fn encrypt_blocks(self, keys: &RoundKeys, blocks: &mut [Block]) {
+        let (groups, rest) = blocks.as_chunks_mut();
+        for group in groups {
+            self.encrypt_lanes([keys; LANES], group);
+        }
+        if rest.is_empty() {
+            return;
+        }
+        // A group takes no longer than a block alone.
+        let mut last = [[0; 16]; LANES];
+        last.split_at_mut(rest.len()).0.copy_from_slice(rest);
+        self.encrypt_lanes([keys; LANES], &mut last);
+        rest.copy_from_slice(last.split_at(rest.len()).0);
     }
 
     /// Encrypts in CBC mode, in place.
@@ -75,6 +92,20 @@ pub(super) fn store(block: &mut Block, vector: __m128i) {
     unsafe { _mm_storeu_si128(block.as_mut_ptr().cast(), vector) }
 }
 
+#[inline]
+#[target_feature(enable = "avx")]
+pub(super) fn load_key(key: &u128) -> __m128i {
+    // SAFETY: 16 bytes are readable, and the load needs no alignment.
+    unsafe { _mm_loadu_si128(std::ptr::from_ref(key).cast()) }
+}
+
+#[inline]
+#[target_feature(enable = "avx")]
+fn store_key(key: &mut u128, vector: __m128i) {
+    // SAFETY: 16 bytes are writable, and the store needs no alignment.
+    unsafe { _mm_storeu_si128(std::ptr::from_mut(key).cast(), vector) }
+}
+
 /// FIPS 197, section 5.2, two round keys at a time; for decryption the equivalent inverse cipher
 /// of section 5.3.5.
 ///
@@ -84,21 +115,21 @@ pub(super) fn store(block: &mut Block, vector: __m128i) {
 unsafe fn expand(key: &[u8; 32], keys: &mut RoundKeys) {
     let ([low, high], _) = key.as_chunks() else { return };
     let (mut even, mut odd) = (load(low), load(high));
-    store(&mut keys.encrypt[0], even);
-    store(&mut keys.encrypt[1], odd);
+    store_key(&mut keys.encrypt[0], even);
+    store_key(&mut keys.encrypt[1], odd);
     macro_rules! even {
         ($i:literal, $round_constant:literal) => {
             // The word that the instruction leaves in the highest place, in all places.
             let word = _mm_shuffle_epi32::<0xff>(_mm_aeskeygenassist_si128::<$round_constant>(odd));
             even = _mm_xor_si128(prefix_xor(even), word);
-            store(&mut keys.encrypt[$i], even);
+            store_key(&mut keys.encrypt[$i], even);
         };
     }
     macro_rules! odd {
         ($i:literal) => {
             let word = _mm_shuffle_epi32::<0xaa>(_mm_aeskeygenassist_si128::<0>(even));
             odd = _mm_xor_si128(prefix_xor(odd), word);
-            store(&mut keys.encrypt[$i], odd);
+            store_key(&mut keys.encrypt[$i], odd);
         };
     }
     even!(2, 0x01);
@@ -117,7 +148,7 @@ unsafe fn expand(key: &[u8; 32], keys: &mut RoundKeys) {
     keys.decrypt[0] = keys.encrypt[14];
     keys.decrypt[14] = keys.encrypt[0];
     for (to, from) in keys.decrypt[1..14].iter_mut().zip(keys.encrypt[1..14].iter().rev()) {
-        store(to, _mm_aesimc_si128(load(from)));
+        store_key(to, _mm_aesimc_si128(load_key(from)));
     }
 }
 
@@ -135,15 +166,15 @@ fn prefix_xor(words: __m128i) -> __m128i {
 unsafe fn encrypt_lanes(keys: [&Schedule; LANES], blocks: &mut [Block; LANES]) {
     let mut lanes = [_mm_setzero_si128(); LANES];
     for i in 0..LANES {
-        lanes[i] = _mm_xor_si128(load(&blocks[i]), load(&keys[i][0]));
+        lanes[i] = _mm_xor_si128(load(&blocks[i]), load_key(&keys[i][0]));
     }
     for round in 1..14 {
         for i in 0..LANES {
-            lanes[i] = _mm_aesenc_si128(lanes[i], load(&keys[i][round]));
+            lanes[i] = _mm_aesenc_si128(lanes[i], load_key(&keys[i][round]));
         }
     }
     for i in 0..LANES {
-        store(&mut blocks[i], _mm_aesenclast_si128(lanes[i], load(&keys[i][14])));
+        store(&mut blocks[i], _mm_aesenclast_si128(lanes[i], load_key(&keys[i][14])));
     }
 }
 
@@ -153,15 +184,15 @@ unsafe fn encrypt_lanes(keys: [&Schedule; LANES], blocks: &mut [Block; LANES]) {
 unsafe fn decrypt_lanes(keys: [&Schedule; LANES], blocks: &mut [Block; LANES]) {
     let mut lanes = [_mm_setzero_si128(); LANES];
     for i in 0..LANES {
-        lanes[i] = _mm_xor_si128(load(&blocks[i]), load(&keys[i][0]));
+        lanes[i] = _mm_xor_si128(load(&blocks[i]), load_key(&keys[i][0]));
     }
     for round in 1..14 {
         for i in 0..LANES {
-            lanes[i] = _mm_aesdec_si128(lanes[i], load(&keys[i][round]));
+            lanes[i] = _mm_aesdec_si128(lanes[i], load_key(&keys[i][round]));
         }
     }
     for i in 0..LANES {
-        store(&mut blocks[i], _mm_aesdeclast_si128(lanes[i], load(&keys[i][14])));
+        store(&mut blocks[i], _mm_aesdeclast_si128(lanes[i], load_key(&keys[i][14])));
     }
 }
 
@@ -172,12 +203,12 @@ unsafe fn cbc_encrypt(keys: &Schedule, iv: &Block, blocks: &mut [Block]) {
     let mut chain = load(iv);
     for block in blocks {
         // The chain enters last, so that it waits for nothing else.
-        let whitened = _mm_xor_si128(load(block), load(&keys[0]));
+        let whitened = _mm_xor_si128(load(block), load_key(&keys[0]));
         chain = _mm_xor_si128(whitened, chain);
         for key in &keys[1..14] {
-            chain = _mm_aesenc_si128(chain, load(key));
+            chain = _mm_aesenc_si128(chain, load_key(key));
         }
-        chain = _mm_aesenclast_si128(chain, load(&keys[14]));
+        chain = _mm_aesenclast_si128(chain, load_key(&keys[14]));
         store(block, chain);
     }
 }
@@ -193,15 +224,15 @@ unsafe fn cbc_decrypt(keys: &Schedule, iv: &Block, blocks: &mut [Block]) {
         let mut ciphertext = [_mm_setzero_si128(); LANES];
         for i in 0..LANES {
             ciphertext[i] = load(&eight[i]);
-            lanes[i] = _mm_xor_si128(ciphertext[i], load(&keys[0]));
+            lanes[i] = _mm_xor_si128(ciphertext[i], load_key(&keys[0]));
         }
         for key in &keys[1..14] {
-            let key = load(key);
+            let key = load_key(key);
             for lane in &mut lanes {
                 *lane = _mm_aesdec_si128(*lane, key);
             }
         }
-        let key = load(&keys[14]);
+        let key = load_key(&keys[14]);
         for i in 0..LANES {
             // The last round key and the block before are exclusive ors, in either order.
             let last = _mm_xor_si128(key, if i == 0 { chain } else { ciphertext[i - 1] });
@@ -211,11 +242,11 @@ unsafe fn cbc_decrypt(keys: &Schedule, iv: &Block, blocks: &mut [Block]) {
     }
     for block in rest {
         let ciphertext = load(block);
-        let mut lane = _mm_xor_si128(ciphertext, load(&keys[0]));
+        let mut lane = _mm_xor_si128(ciphertext, load_key(&keys[0]));
         for key in &keys[1..14] {
-            lane = _mm_aesdec_si128(lane, load(key));
+            lane = _mm_aesdec_si128(lane, load_key(key));
         }
-        let last = _mm_xor_si128(load(&keys[14]), chain);
+        let last = _mm_xor_si128(load_key(&keys[14]), chain);
         store(block, _mm_aesdeclast_si128(lane, last));
         chain = ciphertext;
     }
