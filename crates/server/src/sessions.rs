@@ -64,6 +64,12 @@ impl Sessions {
         expired
     }
 
+    /// Every session, and when it was last used.
+    pub(crate) fn list(&self) -> Vec<(SessionId, Instant)> {
+        let used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+        used.iter().map(|(id, last)| (*id, *last)).collect()
+    }
+
     /// How many sessions are known.
     pub(crate) fn len(&self) -> usize {
         self.used.lock().unwrap_or_else(PoisonError::into_inner).len()

@@ -4,14 +4,17 @@ use std::fmt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use bson::raw::{RawBson, RawDocument};
+use bson::raw::{RawBson, RawBsonRef, RawDocument, RawDocumentBuf};
 use fieldveil_query::collation::Collation;
+use fieldveil_query::expression::Expression;
 use redb::{ReadableDatabase, ReadableTable};
 
 use crate::catalog::{Catalog, persist};
+use crate::code::Code;
 use crate::environment::{Environment, ObjectIds, SystemEnvironment};
 use crate::error::{Result, StoreError};
 use crate::eval::Context;
+use crate::eval::expression::Compiled;
 use crate::json_schema;
 use crate::order::Budget;
 use crate::snapshot::Snapshot;
@@ -163,13 +166,26 @@ pub(crate) fn context(
     let mut context = Context::new(bson::DateTime::from_millis(now_ms));
     for variable in variables.into_iter().flat_map(RawDocument::iter) {
         let (name, value) = variable?;
-        context.variables.push((name.as_str().to_owned(), RawBson::from(value)));
+        let value = constant(value, &context)?;
+        context.variables.push((name.as_str().to_owned(), value));
     }
     if let Some(collation) = collation.filter(|collation| !collation.is_empty()) {
         context.collation = Collation::parse(collation)?.map(Arc::new);
     }
     context.schema_compiler = Some(json_schema::compile);
     Ok(context)
+}
+
+/// The value of a `let` variable: an expression of its own, evaluated before any document is seen.
+fn constant(value: RawBsonRef<'_>, context: &Context) -> Result<RawBson> {
+    let expression = Compiled::compile(&Expression::parse(value)?, context)?;
+    expression.evaluate(&RawDocumentBuf::new(), context)?.ok_or_else(|| {
+        StoreError::new(
+            Code::location(4_890_500, "Location4890500"),
+            "Command let Expression tried to access a field, but this is not allowed because \
+             Command let Expressions run before the query examines any documents.",
+        )
+    })
 }
 
 impl Inner {

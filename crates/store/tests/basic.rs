@@ -209,3 +209,21 @@ fn concurrent_writers_share_commits_and_lose_nothing() {
     });
     assert_eq!(all(&store, &people()).len(), 160);
 }
+
+#[test]
+fn let_variables_are_expressions_without_a_document() {
+    let store = Store::in_memory().unwrap();
+    let documents = vec![rawdoc! {"_id": 1}, rawdoc! {"_id": 3}];
+    store.insert(&people(), documents, &WriteOptions::default()).unwrap();
+    let find = |variables| {
+        let options = FindOptions {
+            filter: Some(rawdoc! {"$expr": {"$eq": ["$_id", "$$wanted"]}}),
+            let_variables: Some(variables),
+            ..FindOptions::default()
+        };
+        store.find(&people(), options).map(Iterator::count)
+    };
+    assert_eq!(find(rawdoc! {"wanted": {"$add": [1, 2]}}).unwrap(), 1);
+    assert_eq!(find(rawdoc! {"wanted": {"$literal": "$_id"}}).unwrap(), 0);
+    assert_eq!(find(rawdoc! {"wanted": "$_id"}).unwrap_err().code(), 4_890_500);
+}

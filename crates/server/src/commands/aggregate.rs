@@ -1,6 +1,6 @@
 //! `aggregate`.
 
-use bson::{RawArray, RawBson, RawBsonRef};
+use bson::{RawArray, RawArrayBuf, RawBson, RawBsonRef, rawdoc};
 use fieldveil_store::{AggregateOptions, Namespace};
 
 use crate::{
@@ -59,6 +59,8 @@ fn aggregate(call: &Call<'_>) -> CommandResult {
     let options = options(call)?;
     arguments.finish()?;
     refuse_change_streams(pipeline)?;
+    let with_sessions = with_sessions(call, &target, pipeline)?;
+    let pipeline = with_sessions.as_deref().unwrap_or(pipeline);
 
     let database = &call.request.database;
     authorize(call, pipeline)?;
@@ -137,6 +139,41 @@ fn refuse_change_streams(pipeline: &RawArray) -> Result<(), CommandError> {
         )),
         _ => Ok(()),
     }
+}
+
+/// The pipeline with the documents that `$listLocalSessions` at its beginning stands for.
+fn with_sessions(
+    call: &Call<'_>,
+    target: &Target,
+    pipeline: &RawArray,
+) -> Result<Option<RawArrayBuf>, CommandError> {
+    if first_stage(pipeline, 0) != Some("$listLocalSessions") {
+        return Ok(None);
+    }
+    if target.collection().is_some() {
+        return Err(CommandError::new(
+            codes::INVALID_NAMESPACE,
+            "$listLocalSessions must be run against the database with {aggregate: 1}",
+        ));
+    }
+    if !call.may(Access::Monitor, "admin") {
+        return Err(not_authorized(call.request));
+    }
+    let now = bson::DateTime::now().timestamp_millis();
+    let mut sessions = RawArrayBuf::new();
+    for (id, used) in call.shared.sessions.list() {
+        let ago = i64::try_from(used.elapsed().as_millis()).unwrap_or(i64::MAX);
+        sessions.push(rawdoc! {
+            "_id": { "id": bson::Binary::from(bson::Uuid::from_bytes(id)) },
+            "lastUse": bson::DateTime::from_millis(now.saturating_sub(ago)),
+        });
+    }
+    let mut stages = RawArrayBuf::new();
+    stages.push(rawdoc! { "$documents": { "$literal": sessions } });
+    for stage in pipeline.into_iter().flatten().skip(1) {
+        stages.push(stage);
+    }
+    Ok(Some(stages))
 }
 
 /// Refuses to write where the client may only read, and to read the users through the back door.

@@ -2,7 +2,10 @@
 
 use bson::{RawArrayBuf, RawDocument, RawDocumentBuf, raw::cstr, rawdoc};
 use fieldveil_query::filter::Filter;
-use fieldveil_store::eval::{Context, matcher::Matcher};
+use fieldveil_store::{
+    DatabaseInfo,
+    eval::{Context, matcher::Matcher},
+};
 
 use crate::{
     call::Call,
@@ -27,7 +30,13 @@ fn list(call: &Call<'_>) -> CommandResult {
     let matcher = filter.map(matcher).transpose()?;
     let mut databases = RawArrayBuf::new();
     let mut total = 0u64;
-    for database in call.shared.store.list_databases()? {
+    let mut found = call.shared.store.list_databases()?;
+    // It is there from the start, as on MongoDB, whether something is in it or not.
+    if found.iter().all(|database| database.name != "admin") {
+        found.push(DatabaseInfo { name: "admin".to_owned(), size_bytes: 0 });
+        found.sort_by(|left, right| left.name.cmp(&right.name));
+    }
+    for database in found {
         if !call.may(Access::Inspect, &database.name) {
             continue;
         }

@@ -149,3 +149,30 @@ async fn tailing_has_its_conditions() {
     more.append(bson::raw::cstr!("maxTimeMS"), 5);
     assert_eq!(client.code(more).await, 2, "a time limit without awaitData");
 }
+
+#[tokio::test]
+async fn sessions_can_be_listed_in_a_pipeline() {
+    let (_server, mut client) = start().await;
+    let id = bson::Uuid::new();
+    let lsid = rawdoc! { "id": bson::Binary::from(id) };
+    client.ok(rawdoc! { "count": "c", "lsid": lsid, "$db": "d" }).await;
+    let pipeline = bson::rawbson!([{ "$listLocalSessions": {} }, { "$project": { "_id": 1 } }]);
+    let list = rawdoc! {
+        "aggregate": 1, "pipeline": pipeline.clone(), "cursor": {}, "$db": "admin",
+    };
+    let reply = client.ok(list).await;
+    assert_eq!(batch(&reply), [rawdoc! { "_id": { "id": bson::Binary::from(id) } }]);
+    let on_collection =
+        rawdoc! { "aggregate": "c", "pipeline": pipeline, "cursor": {}, "$db": "admin" };
+    assert_eq!(client.code(on_collection).await, 73);
+}
+
+#[tokio::test]
+async fn the_database_admin_is_always_listed() {
+    let (_server, mut client) = start().await;
+    let list = rawdoc! { "listDatabases": 1, "nameOnly": true, "$db": "admin" };
+    let reply = client.ok(list).await;
+    let names: Vec<_> = reply.get_array("databases").unwrap().into_iter().flatten().collect();
+    assert_eq!(names.len(), 1);
+    assert_eq!(names[0].as_document().unwrap().get_str("name").unwrap(), "admin");
+}

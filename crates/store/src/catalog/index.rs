@@ -97,7 +97,12 @@ impl Parser<'_> {
                     continue;
                 }
                 // Older versions of the format are accepted and stored as the present one.
-                "v" | "ns" | "background" | "dropDups" => continue,
+                "v" | "ns" | "dropDups" => continue,
+                // Means nothing, and is shown as it was given.
+                "background" => {
+                    rest.append(field, value);
+                    continue;
+                }
                 "unique" => unique = self.flag("unique", value)?,
                 "sparse" => sparse = self.flag("sparse", value)?,
                 "hidden" => hidden = self.flag("hidden", value)?,
