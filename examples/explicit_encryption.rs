@@ -7,7 +7,7 @@
 use std::error::Error;
 
 use bson::{Document, doc};
-use fieldveil::{Algorithm, ClientEncryption, EncryptKey, EncryptedClient, LocalKey};
+use fieldveil::{Algorithm, ClientEncryption, EncryptedClient, LocalKey};
 
 const KEY_VAULT: &str = "encryption.__keyVault";
 
@@ -25,7 +25,6 @@ async fn main() -> Result<(), Box<dyn Error>> {
     if keys.get_key_by_alt_name("explicit").await?.is_none() {
         keys.create_data_key("local").key_alt_names(["explicit"]).await?;
     }
-    let key = || EncryptKey::AltName("explicit".to_owned());
 
     // This client encrypts nothing by itself, and still decrypts what it reads.
     let client = EncryptedClient::builder(uri.as_str())
@@ -36,8 +35,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .await?;
     let patients = client.database("clinic").collection::<Document>("explicit");
 
-    let number = keys.encrypt("123-12-1234", key(), Algorithm::Deterministic).await?;
-    let note = keys.encrypt("likes cats", key(), Algorithm::Random).await?;
+    let number = keys.encrypt("123-12-1234", "explicit", Algorithm::Deterministic).await?;
+    let note = keys.encrypt("likes cats", "explicit", Algorithm::Random).await?;
     patients.insert_one(doc! { "ssn": number.clone(), "note": note }).await?;
 
     // The same value gives the same ciphertext, so it can be found by it.

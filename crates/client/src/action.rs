@@ -1,6 +1,18 @@
 //! Pending operations: configured by chained methods, run by `await`.
 //!
 //! Each mirrors the action of the same name in the official driver, with the driver's own options.
+//!
+//! ```no_run
+//! # use bson::{Document, doc};
+//! # async fn run(patients: fieldveil::EncryptedCollection<Document>) -> fieldveil::Result<()> {
+//! let updated = patients
+//!     .update_one(doc! { "ssn": "123-12-1234" }, doc! { "$set": { "ward": 3 } })
+//!     .upsert(true)
+//!     .comment("moved".into())
+//!     .await?;
+//! # Ok(())
+//! # }
+//! ```
 
 mod aggregate;
 mod bulk_write;
@@ -23,10 +35,13 @@ pub use find::{Find, FindOne};
 pub use find_one_and::{FindOneAndDelete, FindOneAndReplace, FindOneAndUpdate};
 pub use insert::{InsertMany, InsertOne};
 pub use replace::ReplaceOne;
-pub use run_command::RunCommand;
+pub use run_command::{RunCommand, RunCursorCommand};
 pub use update::Update;
 
+use futures_util::future::BoxFuture;
 use mongodb::ClientSession;
+
+use crate::error::Result;
 
 /// The operation runs in a session that the driver makes for it.
 #[derive(Debug)]
@@ -36,15 +51,64 @@ pub struct ImplicitSession;
 #[derive(Debug)]
 pub struct ExplicitSession<'a>(pub(crate) &'a mut ClientSession);
 
-/// Makes an action awaitable through its `execute`.
+/// A pending operation that has no options.
+///
+/// ```no_run
+/// # async fn run(keys: fieldveil::ClientEncryption) -> fieldveil::Result<()> {
+/// let all = keys.get_keys().await?;
+/// # Ok(())
+/// # }
+/// ```
+#[must_use]
+pub struct Pending<'a, T>(BoxFuture<'a, Result<T>>);
+
+impl<'a, T> Pending<'a, T> {
+    pub(crate) fn new(operation: impl Future<Output = Result<T>> + Send + 'a) -> Self {
+        Self(Box::pin(operation))
+    }
+
+    async fn execute(self) -> Result<T> {
+        self.0.await
+    }
+}
+
+/// Makes an action awaitable through its `execute`, and gives it `run` for blocking programs.
+///
+/// A cursor is another type there: `blocking` names it.
 macro_rules! awaitable {
     ([$($generics:tt)*] $action:ty => $output:ty) => {
+        $crate::action::awaitable!([$($generics)*] $action => $output, blocking $output);
+    };
+    ([$($generics:tt)*] $action:ty => $output:ty, blocking $blocking:ty) => {
         impl<$($generics)*> ::std::future::IntoFuture for $action {
             type Output = $crate::Result<$output>;
             type IntoFuture = ::futures_util::future::BoxFuture<'a, Self::Output>;
 
             fn into_future(self) -> Self::IntoFuture {
                 ::std::boxed::Box::pin(self.execute())
+            }
+        }
+
+        #[cfg(feature = "sync")]
+        impl<$($generics)*> $action {
+            /// Runs the operation to its end, for programs without `async`; see
+            /// [`fieldveil::sync`](crate::sync).
+            ///
+            /// # Errors
+            /// As when the operation is awaited.
+            pub fn run(self) -> $crate::Result<$blocking> {
+                $crate::sync::block_on(self.execute())?.map(<$blocking>::from)
+            }
+        }
+    };
+}
+
+/// `Debug` that shows no more than the type: what an action holds may be plaintext.
+macro_rules! opaque_debug {
+    ([$($generics:tt)*] $name:ident $($arguments:tt)*) => {
+        impl<$($generics)*> ::std::fmt::Debug for $name $($arguments)* {
+            fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+                f.debug_struct(stringify!($name)).finish_non_exhaustive()
             }
         }
     };
@@ -64,7 +128,7 @@ macro_rules! option_setters {
                 "Sets the option `", stringify!($name), "` of [`", stringify!($options),
                 "`](mongodb::options::", stringify!($options), ")."
             )]
-                pub fn $name(mut self, value: $type) -> Self {
+            pub fn $name(mut self, value: $type) -> Self {
                 self.options.$name = ::std::option::Option::Some(value);
                 self
             }
@@ -83,4 +147,7 @@ macro_rules! session_setter {
     };
 }
 
-pub(crate) use {awaitable, option_setters, session_setter};
+pub(crate) use {awaitable, opaque_debug, option_setters, session_setter};
+
+awaitable!(['a, T: Send + 'a] Pending<'a, T> => T);
+opaque_debug!([T] Pending<'_, T>);

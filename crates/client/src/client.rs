@@ -1,20 +1,17 @@
 //! The encrypted client and its builder.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, sync::Arc};
 
 use bson::{Document, RawDocumentBuf};
-use fieldveil_core::{Crypt, CryptBuilder};
-use mongodb::{
-    Client,
-    options::{ClientOptions, Tls},
-};
+use mongodb::{Client, options::ClientOptions};
 
 use crate::{
+    action::Pending,
     collection::EncryptedCollection,
     database::EncryptedDatabase,
-    engine::{Engine, key_vault},
+    engine::Engine,
     error::{ConfigError, Result},
-    kms::{Connect, CredentialsCallback, KmsSettings},
+    settings::{KeySettings, key_setters},
 };
 
 /// A client that encrypts what leaves and decrypts what arrives. Cheap to clone.
@@ -36,14 +33,12 @@ impl EncryptedClient {
     pub fn builder(deployment: impl Into<ConnectTo>) -> EncryptedClientBuilder {
         EncryptedClientBuilder {
             deployment: deployment.into(),
-            key_vault_namespace: None,
+            keys: KeySettings::default(),
             key_vault_client: None,
-            providers: None,
             schemas: Vec::new(),
+            encrypted_fields: Vec::new(),
             bypass_auto_encryption: false,
             bypass_query_analysis: false,
-            key_expiration: None,
-            kms: KmsSettings::default(),
         }
     }
 
@@ -147,35 +142,20 @@ impl ConnectTo {
 #[must_use]
 pub struct EncryptedClientBuilder {
     deployment: ConnectTo,
-    key_vault_namespace: Option<String>,
+    keys: KeySettings,
     key_vault_client: Option<Client>,
-    providers: Option<Document>,
     schemas: Vec<(String, Document)>,
+    encrypted_fields: Vec<(String, Document)>,
     bypass_auto_encryption: bool,
     bypass_query_analysis: bool,
-    key_expiration: Option<Duration>,
-    kms: KmsSettings,
 }
 
 impl EncryptedClientBuilder {
-    /// The collection of data keys, as `database.collection`. Required.
-    pub fn key_vault_namespace(mut self, namespace: impl Into<String>) -> Self {
-        self.key_vault_namespace = Some(namespace.into());
-        self
-    }
+    key_setters!();
 
     /// The deployment that holds the key vault, if it is another one than the data's.
     pub fn key_vault_client(mut self, client: Client) -> Self {
         self.key_vault_client = Some(client);
-        self
-    }
-
-    /// The key services that wrap the data keys, by name: `aws`, `azure`, `gcp`, `kmip`, `local`,
-    /// or one of these with a name of yours, as `aws:eu`. Required.
-    ///
-    /// An empty document for `aws`, `azure` or `gcp` asks for credentials on demand.
-    pub fn kms_providers(mut self, providers: Document) -> Self {
-        self.providers = Some(providers);
         self
     }
 
@@ -200,6 +180,15 @@ impl EncryptedClientBuilder {
         self
     }
 
+    /// The `encryptedFields` of one collection (`database.collection`) under Queryable Encryption.
+    ///
+    /// Commands to it are refused unless they [bypass analysis](Self::bypass_query_analysis), and
+    /// then go with [`run_command`](EncryptedDatabase::run_command).
+    pub fn encrypted_fields(mut self, namespace: impl Into<String>, fields: Document) -> Self {
+        self.encrypted_fields.push((namespace.into(), fields));
+        self
+    }
+
     /// Encrypts nothing automatically; replies are still decrypted.
     pub fn bypass_auto_encryption(mut self, bypass: bool) -> Self {
         self.bypass_auto_encryption = bypass;
@@ -212,92 +201,40 @@ impl EncryptedClientBuilder {
         self
     }
 
-    /// How long an unwrapped data key may be used without asking the key service again. The
-    /// default is 60 seconds; zero means for ever.
-    pub fn key_expiration(mut self, expiration: Duration) -> Self {
-        self.key_expiration = Some(expiration);
-        self
-    }
-
-    /// TLS options for connections to one KMS provider: CA file, client certificate.
-    pub fn tls_options(mut self, provider: impl Into<String>, tls: impl Into<Tls>) -> Self {
-        self.kms.tls.insert(provider.into(), tls.into());
-        self
-    }
-
-    /// How connections to key services are made: directly, through a proxy, or by the caller.
-    pub fn kms_connect(mut self, connect: Connect) -> Self {
-        self.kms.connect = connect;
-        self
-    }
-
-    /// Where credentials of a provider with an empty document come from.
-    pub fn credentials(
-        mut self,
-        provider: impl Into<String>,
-        callback: CredentialsCallback,
-    ) -> Self {
-        self.kms.credentials.insert(provider.into(), callback);
-        self
-    }
-
-    /// How long one exchange with a key service may take; 10 seconds by default.
-    pub fn kms_timeout(mut self, timeout: Duration) -> Self {
-        self.kms.timeout = timeout;
-        self
-    }
-
     /// Connects (lazily, as the driver does) and checks the settings.
     ///
     /// # Errors
     /// If a setting is missing or wrong, or the connection string cannot be used.
-    pub async fn build(self) -> Result<EncryptedClient> {
-        let namespace = self.key_vault_namespace.ok_or(ConfigError::NoKeyVault)?;
-        let providers = self.providers.ok_or(ConfigError::NoProviders)?;
+    pub fn build(self) -> Pending<'static, EncryptedClient> {
+        Pending::new(async move {
+            let mut builder = self.keys.crypt()?;
+            builder.bypass_query_analysis(self.bypass_query_analysis);
+            if !self.schemas.is_empty() {
+                builder.schema_map(&by_namespace(self.schemas)?)?;
+            }
+            if !self.encrypted_fields.is_empty() {
+                builder.encrypted_fields_map(&by_namespace(self.encrypted_fields)?)?;
+            }
+            let crypt = builder.build()?;
 
-        let mut builder = crypt_builder(&providers, self.key_expiration)?;
-        builder.bypass_query_analysis(self.bypass_query_analysis);
-        if !self.schemas.is_empty() {
-            builder.schema_map(&schema_map(self.schemas)?)?;
-        }
-        let crypt = builder.build()?;
-
-        let client = self.deployment.client().await?;
-        let vault = key_vault(self.key_vault_client.as_ref().unwrap_or(&client), &namespace)?;
-        let engine = Engine::new(crypt, vault, Some(client.clone()), self.kms.open()?);
-        Ok(EncryptedClient { client, engine, bypass: self.bypass_auto_encryption })
+            let client = self.deployment.client().await?;
+            let vault = self.key_vault_client.as_ref().unwrap_or(&client);
+            let engine = self.keys.engine(crypt, vault, Some(client.clone()))?;
+            Ok(EncryptedClient { client, engine, bypass: self.bypass_auto_encryption })
+        })
     }
 }
 
 impl fmt::Debug for EncryptedClientBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("EncryptedClientBuilder")
-            .field("key_vault_namespace", &self.key_vault_namespace)
+            .field("key_vault_namespace", &self.keys.namespace)
             .field("bypass_auto_encryption", &self.bypass_auto_encryption)
             .finish_non_exhaustive()
     }
 }
 
-/// What every crypt has: providers, and how long keys live.
-pub(crate) fn crypt_builder(
-    providers: &Document,
-    key_expiration: Option<Duration>,
-) -> Result<CryptBuilder> {
-    let mut builder = Crypt::builder();
-    builder.kms_providers(&RawDocumentBuf::try_from(providers)?)?;
-    match key_expiration {
-        None => {}
-        Some(Duration::ZERO) => {
-            builder.key_expiration(None);
-        }
-        expiration => {
-            builder.key_expiration(expiration);
-        }
-    }
-    Ok(builder)
-}
-
-fn schema_map(schemas: Vec<(String, Document)>) -> Result<RawDocumentBuf> {
+fn by_namespace(schemas: Vec<(String, Document)>) -> Result<RawDocumentBuf> {
     let mut map = Document::new();
     for (namespace, schema) in schemas {
         // Encoded one by one, so that a fault names its collection.

@@ -5,7 +5,11 @@ use std::{fmt, sync::Arc};
 use bson::{Document, RawDocumentBuf};
 use mongodb::{Database, options::CollectionOptions};
 
-use crate::{action::RunCommand, collection::EncryptedCollection, engine::Engine};
+use crate::{
+    action::{RunCommand, RunCursorCommand},
+    collection::EncryptedCollection,
+    engine::Engine,
+};
 
 /// A handle to a database, used like the driver's [`Database`]. Cheap to clone.
 #[derive(Clone)]
@@ -50,12 +54,34 @@ impl EncryptedDatabase {
     ///
     /// A command that encryption does not know is refused.
     pub fn run_command(&self, command: Document) -> RunCommand<'_> {
-        self.raw_command(RawDocumentBuf::try_from(&command))
+        RunCommand::new(self, RawDocumentBuf::try_from(&command))
     }
 
     /// As [`run_command`](Self::run_command), for a command that is BSON already.
     pub fn run_raw_command(&self, command: RawDocumentBuf) -> RunCommand<'_> {
-        self.raw_command(Ok(command))
+        RunCommand::new(self, Ok(command))
+    }
+
+    /// Runs a command that is answered with a cursor: it is encrypted as a whole, the documents of
+    /// the cursor are decrypted.
+    ///
+    /// ```no_run
+    /// use futures_util::TryStreamExt;
+    /// # use bson::{Document, doc};
+    /// # async fn run(client: fieldveil::EncryptedClient) -> fieldveil::Result<()> {
+    /// let find = doc! { "find": "patients", "filter": { "ssn": "123-12-1234" } };
+    /// let cursor = client.database("clinic").run_cursor_command(find).batch_size(10).await?;
+    /// let found: Vec<Document> = cursor.try_collect().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn run_cursor_command(&self, command: Document) -> RunCursorCommand<'_> {
+        RunCursorCommand::new(self, RawDocumentBuf::try_from(&command))
+    }
+
+    /// As [`run_cursor_command`](Self::run_cursor_command), for a command that is BSON already.
+    pub fn run_raw_cursor_command(&self, command: RawDocumentBuf) -> RunCursorCommand<'_> {
+        RunCursorCommand::new(self, Ok(command))
     }
 
     /// Creates a collection; give its schema as `validator` to have the server enforce it.
@@ -84,8 +110,12 @@ impl EncryptedDatabase {
         &self.inner
     }
 
-    fn raw_command(&self, command: Result<RawDocumentBuf, bson::error::Error>) -> RunCommand<'_> {
-        RunCommand::new(&self.inner, &self.engine, self.bypass, command)
+    pub(crate) fn engine(&self) -> &Arc<Engine> {
+        &self.engine
+    }
+
+    pub(crate) fn is_bypassed(&self) -> bool {
+        self.bypass
     }
 }
 

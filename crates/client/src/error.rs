@@ -73,6 +73,19 @@ pub enum Error {
         field: &'static str,
     },
 
+    /// A blocking operation was begun inside async code.
+    #[cfg(feature = "sync")]
+    #[error("run() would block async code; await the operation instead")]
+    BlockingInAsync,
+
+    /// There are no threads for blocking operations to wait on.
+    #[cfg(feature = "sync")]
+    #[error("no threads can be started: {source}")]
+    NoThreads {
+        /// What the operating system said.
+        source: std::sync::Arc<std::io::Error>,
+    },
+
     /// The collection uses Queryable Encryption, which this operation cannot carry.
     #[error(
         "the collection uses Queryable Encryption, which '{command}' cannot carry here; send the command with run_command"
@@ -111,6 +124,8 @@ impl Error {
     pub fn part(&self) -> Part {
         match self {
             Self::Config(_) => Part::Caller,
+            #[cfg(feature = "sync")]
+            Self::BlockingInAsync | Self::NoThreads { .. } => Part::Caller,
             Self::Core(error) => match error.origin() {
                 Origin::Schema => Part::Schema,
                 Origin::Analysis => Part::Analysis,

@@ -55,11 +55,15 @@ mod engine;
 mod error;
 pub mod kms;
 mod local_key;
+mod settings;
+#[cfg(feature = "sync")]
+pub mod sync;
 
 pub use client::{ConnectTo, EncryptedClient, EncryptedClientBuilder};
 pub use client_encryption::{
-    Algorithm, ClientEncryption, ClientEncryptionBuilder, CreateDataKey, EncryptKey, ProviderCheck,
-    RewrapManyDataKey, RewrapResult,
+    AffixOptions, Algorithm, ClientEncryption, ClientEncryptionBuilder, CreateDataKey, Encrypt,
+    EncryptExpression, EncryptKey, ProviderCheck, QueryType, RangeOptions, RewrapManyDataKey,
+    RewrapResult, SubstringOptions, TextOptions,
 };
 pub use collection::EncryptedCollection;
 pub use cursor::{Cursor, SessionCursor, SessionCursorStream};

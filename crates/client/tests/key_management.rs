@@ -17,7 +17,7 @@ async fn a_value_is_encrypted_and_decrypted_explicitly() {
     let bed = Bed::new().await;
     for algorithm in [Algorithm::Random, Algorithm::Deterministic] {
         let first = bed.keys.encrypt("secret", example(), algorithm).await.unwrap();
-        let second = bed.keys.encrypt("secret", bed.key.clone().into(), algorithm).await.unwrap();
+        let second = bed.keys.encrypt("secret", bed.key.clone(), algorithm).await.unwrap();
         assert_eq!(first.subtype, BinarySubtype::Encrypted);
         assert_eq!(first == second, algorithm == Algorithm::Deterministic);
         assert_eq!(bed.keys.decrypt(&first).await.unwrap(), Bson::from("secret"));
@@ -115,7 +115,7 @@ async fn the_material_of_a_key_may_be_given() {
     let vault = bed.plain.database("other").collection::<bson::Document>("keys");
     vault.delete_many(doc! {}).await.unwrap();
     vault.insert_one(joined).await.unwrap();
-    let encrypted = bed.keys.encrypt("x", first.into(), Algorithm::Deterministic).await.unwrap();
+    let encrypted = bed.keys.encrypt("x", first, Algorithm::Deterministic).await.unwrap();
     assert_eq!(other.decrypt(&encrypted).await.unwrap(), Bson::from("x"));
 
     let error = bed.keys.create_data_key("local").key_material(vec![7; 97]).await.unwrap_err();
@@ -160,7 +160,7 @@ async fn wrong_keys_are_told_apart() {
     assert!(error.to_string().contains("not all keys requested were satisfied"), "{error}");
 
     let no_uuid = Binary { subtype: BinarySubtype::Generic, bytes: vec![1] };
-    let error = bed.keys.encrypt("x", no_uuid.into(), Algorithm::Random).await.unwrap_err();
+    let error = bed.keys.encrypt("x", no_uuid, Algorithm::Random).await.unwrap_err();
     assert!(error.to_string().contains("a data key's id is a UUID"), "{error}");
 
     let encrypted = bed.keys.encrypt("x", example(), Algorithm::Random).await.unwrap();

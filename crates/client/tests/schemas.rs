@@ -4,7 +4,7 @@ mod common;
 
 use bson::{Document, doc};
 use common::{Bed, COLLECTION, DATABASE, is_ciphertext};
-use fieldveil::{Algorithm, EncryptKey, LocalKey, Part};
+use fieldveil::{Algorithm, LocalKey, Part};
 use mongodb::Client;
 
 const SSN: &str = "123-12-1234";
@@ -51,8 +51,7 @@ async fn bypassing_sends_explicit_ciphertext_and_still_decrypts() {
         let builder = builder.schema(&namespace, bed.schema(Algorithm::Deterministic));
         let client = builder.build().await.unwrap();
         let patients = client.collection::<Document>(DATABASE, COLLECTION);
-        let key = EncryptKey::AltName("example".to_owned());
-        let secret = bed.keys.encrypt(SSN, key, Algorithm::Deterministic).await.unwrap();
+        let secret = bed.keys.encrypt(SSN, "example", Algorithm::Deterministic).await.unwrap();
         patients.insert_one(doc! { "ssn": secret.clone() }).await.unwrap();
         let found = patients.find_one(doc! { "ssn": secret }).await.unwrap().unwrap();
         assert_eq!(found.get_str("ssn").unwrap(), SSN);

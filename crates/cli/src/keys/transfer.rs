@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context, bail, ensure};
 use bson::{Document, RawDocumentBuf};
 
-use super::{id, names};
+use super::{id, keep_alt_names_unique, names};
 use crate::{
     args::{ExportArgs, ImportArgs},
     json,
@@ -37,6 +37,7 @@ pub(super) async fn export(args: ExportArgs) -> anyhow::Result<()> {
 pub(super) async fn import(args: ImportArgs) -> anyhow::Result<()> {
     let documents = read(&args.file)?;
     let keys = VaultSettings::resolve(&args.vault, &environment)?.connect().await?;
+    keep_alt_names_unique(&keys).await;
     let mut new = Vec::new();
     for document in &documents {
         let id = id(document)?;

@@ -1,6 +1,6 @@
 //! `aggregate`.
 
-use std::{fmt, marker::PhantomData, time::Duration};
+use std::{marker::PhantomData, time::Duration};
 
 use bson::{Bson, Document, RawDocumentBuf};
 use mongodb::{
@@ -8,7 +8,7 @@ use mongodb::{
     options::{AggregateOptions, Collation, Hint, ReadConcern, SelectionCriteria, WriteConcern},
 };
 
-use super::{ExplicitSession, ImplicitSession, awaitable, option_setters};
+use super::{ExplicitSession, ImplicitSession, awaitable, opaque_debug, option_setters};
 use crate::{
     collection::EncryptedCollection,
     command::{Command, Encrypted},
@@ -117,11 +117,9 @@ impl<'a, T, S> Aggregate<'a, T, S> {
     }
 }
 
-awaitable!(['a, T: 'a] Aggregate<'a, T> => Cursor<T>);
-awaitable!(['a, T: 'a] Aggregate<'a, T, ExplicitSession<'a>> => SessionCursor<T>);
-
-impl<T, S> fmt::Debug for Aggregate<'_, T, S> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Aggregate").field("collection", &self.collection).finish_non_exhaustive()
-    }
-}
+awaitable!(['a, T: 'a] Aggregate<'a, T> => Cursor<T>, blocking crate::sync::Cursor<T>);
+awaitable!(
+    ['a, T: 'a] Aggregate<'a, T, ExplicitSession<'a>> => SessionCursor<T>,
+    blocking crate::sync::SessionCursor<T>
+);
+opaque_debug!([T, S] Aggregate<'_, T, S>);

@@ -10,7 +10,7 @@ use mongodb::{
     results::UpdateResult,
 };
 
-use super::{Delete, ReplaceOne, Update, awaitable, insert::Batches, session_setter};
+use super::{Delete, ReplaceOne, Update, awaitable, insert::Batches, opaque_debug, session_setter};
 use crate::{
     collection::EncryptedCollection,
     error::{BulkWriteError, Error, Result},
@@ -165,7 +165,6 @@ pub struct BulkWriteResult {
 ///
 /// Each write is an operation of the driver of its own (inserts that follow one another are sent
 /// together), so each keeps its retries.
-#[derive(Debug)]
 #[must_use]
 pub struct BulkWrite<'a> {
     collection: EncryptedCollection<RawDocumentBuf>,
@@ -211,6 +210,7 @@ impl<'a> BulkWrite<'a> {
 }
 
 awaitable!(['a] BulkWrite<'a> => BulkWriteResult);
+opaque_debug!([] BulkWrite<'_>);
 
 /// A write that is encrypted already.
 enum Write {

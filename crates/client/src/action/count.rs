@@ -9,7 +9,7 @@ use mongodb::{
     options::{Collation, CountOptions, Hint, ReadConcern, SelectionCriteria},
 };
 
-use super::{awaitable, option_setters, session_setter};
+use super::{awaitable, opaque_debug, option_setters, session_setter};
 use crate::{
     collection::EncryptedCollection,
     command::{Command, Encrypted},
@@ -17,7 +17,6 @@ use crate::{
 };
 
 /// A pending count, made by [`EncryptedCollection::count_documents`].
-#[derive(Debug)]
 #[must_use]
 pub struct CountDocuments<'a> {
     collection: EncryptedCollection<RawDocumentBuf>,
@@ -71,3 +70,4 @@ impl<'a> CountDocuments<'a> {
 }
 
 awaitable!(['a] CountDocuments<'a> => u64);
+opaque_debug!([] CountDocuments<'_>);

@@ -8,7 +8,7 @@ use mongodb::{
     results::DeleteResult,
 };
 
-use super::{awaitable, option_setters, session_setter};
+use super::{awaitable, opaque_debug, option_setters, session_setter};
 use crate::{
     collection::EncryptedCollection,
     command::{Command, Encrypted},
@@ -17,7 +17,6 @@ use crate::{
 
 /// A pending deletion, made by [`EncryptedCollection::delete_one`] or
 /// [`delete_many`](EncryptedCollection::delete_many).
-#[derive(Debug)]
 #[must_use]
 pub struct Delete<'a> {
     collection: EncryptedCollection<RawDocumentBuf>,
@@ -82,3 +81,4 @@ impl<'a> Delete<'a> {
 }
 
 awaitable!(['a] Delete<'a> => DeleteResult);
+opaque_debug!([] Delete<'_>);

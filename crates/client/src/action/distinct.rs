@@ -9,7 +9,7 @@ use mongodb::{
     options::{Collation, DistinctOptions, Hint, ReadConcern, SelectionCriteria},
 };
 
-use super::{awaitable, option_setters, session_setter};
+use super::{awaitable, opaque_debug, option_setters, session_setter};
 use crate::{
     collection::EncryptedCollection,
     command::{Command, Encrypted},
@@ -17,7 +17,6 @@ use crate::{
 };
 
 /// A pending `distinct`, made by [`EncryptedCollection::distinct`].
-#[derive(Debug)]
 #[must_use]
 pub struct Distinct<'a> {
     collection: EncryptedCollection<RawDocumentBuf>,
@@ -69,3 +68,4 @@ impl<'a> Distinct<'a> {
 }
 
 awaitable!(['a] Distinct<'a> => Vec<Bson>);
+opaque_debug!([] Distinct<'_>);

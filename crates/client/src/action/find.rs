@@ -12,7 +12,9 @@ use mongodb::{
 };
 use serde::de::DeserializeOwned;
 
-use super::{ExplicitSession, ImplicitSession, awaitable, option_setters, session_setter};
+use super::{
+    ExplicitSession, ImplicitSession, awaitable, opaque_debug, option_setters, session_setter,
+};
 use crate::{
     collection::EncryptedCollection,
     command::{Command, Encrypted},
@@ -21,7 +23,6 @@ use crate::{
 };
 
 /// A pending `find`, made by [`EncryptedCollection::find`].
-#[derive(Debug)]
 #[must_use]
 pub struct Find<'a, T: Send + Sync, S = ImplicitSession> {
     collection: &'a EncryptedCollection<T>,
@@ -92,11 +93,17 @@ impl<T: Send + Sync, S> Find<'_, T, S> {
     }
 }
 
-awaitable!(['a, T: Send + Sync + 'a] Find<'a, T> => Cursor<T>);
-awaitable!(['a, T: Send + Sync + 'a] Find<'a, T, ExplicitSession<'a>> => SessionCursor<T>);
+awaitable!(
+    ['a, T: Send + Sync + 'a] Find<'a, T> => Cursor<T>,
+    blocking crate::sync::Cursor<T>
+);
+awaitable!(
+    ['a, T: Send + Sync + 'a] Find<'a, T, ExplicitSession<'a>> => SessionCursor<T>,
+    blocking crate::sync::SessionCursor<T>
+);
+opaque_debug!([T: Send + Sync, S] Find<'_, T, S>);
 
 /// A pending `find` of one document, made by [`EncryptedCollection::find_one`].
-#[derive(Debug)]
 #[must_use]
 pub struct FindOne<'a, T: Send + Sync> {
     collection: &'a EncryptedCollection<T>,
@@ -157,6 +164,7 @@ impl<'a, T: Send + Sync> FindOne<'a, T> {
 }
 
 awaitable!(['a, T: DeserializeOwned + Send + Sync + 'a] FindOne<'a, T> => Option<T>);
+opaque_debug!([T: Send + Sync] FindOne<'_, T>);
 
 /// Encrypts what a `find` carries, in place.
 async fn encrypt<T: Send + Sync>(

@@ -11,7 +11,7 @@ use mongodb::{
     results::{InsertManyResult, InsertOneResult},
 };
 
-use super::{awaitable, option_setters, session_setter};
+use super::{awaitable, opaque_debug, option_setters, session_setter};
 use crate::{
     collection::EncryptedCollection,
     command,
@@ -24,7 +24,6 @@ use crate::{
 const MAX_BATCH_BYTES: usize = 2_097_152;
 
 /// A pending insert of one document, made by [`EncryptedCollection::insert_one`].
-#[derive(Debug)]
 #[must_use]
 pub struct InsertOne<'a> {
     collection: EncryptedCollection<RawDocumentBuf>,
@@ -62,12 +61,12 @@ impl<'a> InsertOne<'a> {
 }
 
 awaitable!(['a] InsertOne<'a> => InsertOneResult);
+opaque_debug!([] InsertOne<'_>);
 
 /// A pending insert of many documents, made by [`EncryptedCollection::insert_many`].
 ///
 /// All documents are analysed and encrypted before the first is sent, so a document that must not
 /// be sent stops the whole operation before anything is written.
-#[derive(Debug)]
 #[must_use]
 pub struct InsertMany<'a> {
     collection: EncryptedCollection<RawDocumentBuf>,
@@ -103,6 +102,7 @@ impl<'a> InsertMany<'a> {
 }
 
 awaitable!(['a] InsertMany<'a> => InsertManyResult);
+opaque_debug!([] InsertMany<'_>);
 
 /// Documents that are encrypted, in the batches in which they are sent.
 #[derive(Debug)]

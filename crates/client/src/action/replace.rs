@@ -8,7 +8,7 @@ use mongodb::{
     results::UpdateResult,
 };
 
-use super::{awaitable, option_setters, session_setter, update::decrypt_upserted_id};
+use super::{awaitable, opaque_debug, option_setters, session_setter, update::decrypt_upserted_id};
 use crate::{
     collection::EncryptedCollection,
     command::{Command, Encrypted},
@@ -16,7 +16,6 @@ use crate::{
 };
 
 /// A pending replacement, made by [`EncryptedCollection::replace_one`].
-#[derive(Debug)]
 #[must_use]
 pub struct ReplaceOne<'a> {
     collection: EncryptedCollection<RawDocumentBuf>,
@@ -93,3 +92,4 @@ impl<'a> ReplaceOne<'a> {
 }
 
 awaitable!(['a] ReplaceOne<'a> => UpdateResult);
+opaque_debug!([] ReplaceOne<'_>);

@@ -1,38 +1,69 @@
-//! `run_command`.
+//! `run_command` and `run_cursor_command`.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use bson::{Document, RawDocumentBuf};
+use bson::{Bson, Document, RawDocumentBuf};
 use mongodb::{
     ClientSession, Database,
     action::Action,
-    options::{RunCommandOptions, SelectionCriteria},
+    options::{CursorType, RunCommandOptions, RunCursorCommandOptions, SelectionCriteria},
 };
 
-use super::{awaitable, option_setters, session_setter};
-use crate::{engine::Engine, error::Result};
+use super::{
+    ExplicitSession, ImplicitSession, awaitable, opaque_debug, option_setters, session_setter,
+};
+use crate::{
+    cursor::{Cursor, SessionCursor},
+    database::EncryptedDatabase,
+    engine::Engine,
+    error::Result,
+};
 
-/// A pending command, made by [`EncryptedDatabase::run_command`](crate::EncryptedDatabase).
-#[derive(Debug)]
-#[must_use]
-pub struct RunCommand<'a> {
+/// A command on its way to a database.
+struct Outgoing<'a> {
     database: &'a Database,
     engine: &'a Arc<Engine>,
     bypass: bool,
     command: Result<RawDocumentBuf, bson::error::Error>,
+}
+
+impl<'a> Outgoing<'a> {
+    fn new(
+        database: &'a EncryptedDatabase,
+        command: Result<RawDocumentBuf, bson::error::Error>,
+    ) -> Self {
+        Self {
+            database: database.without_encryption(),
+            engine: database.engine(),
+            bypass: database.is_bypassed(),
+            command,
+        }
+    }
+
+    async fn encrypt(self) -> Result<RawDocumentBuf> {
+        let command = self.command?;
+        if self.bypass {
+            return Ok(command);
+        }
+        self.engine.encrypt_raw(self.database.name(), &command).await
+    }
+}
+
+/// A pending command, made by [`EncryptedDatabase::run_command`].
+#[must_use]
+pub struct RunCommand<'a> {
+    command: Outgoing<'a>,
     options: RunCommandOptions,
     session: Option<&'a mut ClientSession>,
 }
 
 impl<'a> RunCommand<'a> {
     pub(crate) fn new(
-        database: &'a Database,
-        engine: &'a Arc<Engine>,
-        bypass: bool,
+        database: &'a EncryptedDatabase,
         command: Result<RawDocumentBuf, bson::error::Error>,
     ) -> Self {
-        let options = RunCommandOptions::default();
-        Self { database, engine, bypass, command, options, session: None }
+        let command = Outgoing::new(database, command);
+        Self { command, options: RunCommandOptions::default(), session: None }
     }
 
     session_setter!();
@@ -42,15 +73,79 @@ impl<'a> RunCommand<'a> {
     }
 
     async fn execute(self) -> Result<Document> {
-        let mut command = self.command?;
-        if !self.bypass {
-            command = self.engine.encrypt_raw(self.database.name(), &command).await?;
-        }
-        let run = self.database.run_raw_command(command).with_options(self.options);
+        let (database, engine) = (self.command.database, self.command.engine);
+        let command = self.command.encrypt().await?;
+        let run = database.run_raw_command(command).with_options(self.options);
         let reply = run.optional(self.session, |run, s| run.session(s)).await?;
-        let reply = self.engine.decrypt(&RawDocumentBuf::try_from(&reply)?).await?;
+        let reply = engine.decrypt(&RawDocumentBuf::try_from(&reply)?).await?;
         Ok(Document::try_from(reply.as_ref())?)
     }
 }
 
 awaitable!(['a] RunCommand<'a> => Document);
+opaque_debug!([] RunCommand<'_>);
+
+/// A pending command that is answered with a cursor, made by
+/// [`EncryptedDatabase::run_cursor_command`].
+#[must_use]
+pub struct RunCursorCommand<'a, S = ImplicitSession> {
+    command: Outgoing<'a>,
+    options: RunCursorCommandOptions,
+    session: S,
+}
+
+impl<'a> RunCursorCommand<'a> {
+    pub(crate) fn new(
+        database: &'a EncryptedDatabase,
+        command: Result<RawDocumentBuf, bson::error::Error>,
+    ) -> Self {
+        let command = Outgoing::new(database, command);
+        Self { command, options: RunCursorCommandOptions::default(), session: ImplicitSession }
+    }
+
+    /// Runs the operation in this session; the cursor must be read with the same.
+    pub fn session(
+        self,
+        session: impl Into<&'a mut ClientSession>,
+    ) -> RunCursorCommand<'a, ExplicitSession<'a>> {
+        let session = ExplicitSession(session.into());
+        RunCursorCommand { command: self.command, options: self.options, session }
+    }
+
+    async fn execute(self) -> Result<Cursor<Document>> {
+        let (database, engine) = (self.command.database, self.command.engine);
+        let command = self.command.encrypt().await?;
+        let run = database.run_raw_cursor_command(command).with_options(self.options);
+        Ok(Cursor::new(run.batch().await?, Arc::clone(engine)))
+    }
+}
+
+impl RunCursorCommand<'_, ExplicitSession<'_>> {
+    async fn execute(self) -> Result<SessionCursor<Document>> {
+        let (database, engine) = (self.command.database, self.command.engine);
+        let command = self.command.encrypt().await?;
+        let run = database.run_raw_cursor_command(command).with_options(self.options);
+        let batches = run.session(self.session.0).batch().await?;
+        Ok(SessionCursor::new(batches, Arc::clone(engine)))
+    }
+}
+
+impl<S> RunCursorCommand<'_, S> {
+    option_setters! { RunCursorCommandOptions:
+        batch_size: u32,
+        comment: Bson,
+        cursor_type: CursorType,
+        max_time: Duration,
+        selection_criteria: SelectionCriteria,
+    }
+}
+
+awaitable!(
+    ['a] RunCursorCommand<'a> => Cursor<Document>,
+    blocking crate::sync::Cursor<Document>
+);
+awaitable!(
+    ['a] RunCursorCommand<'a, ExplicitSession<'a>> => SessionCursor<Document>,
+    blocking crate::sync::SessionCursor<Document>
+);
+opaque_debug!([S] RunCursorCommand<'_, S>);

@@ -8,7 +8,7 @@ use mongodb::{
     results::UpdateResult,
 };
 
-use super::{awaitable, option_setters, session_setter};
+use super::{awaitable, opaque_debug, option_setters, session_setter};
 use crate::{
     collection::EncryptedCollection,
     command::{Command, Encrypted},
@@ -17,7 +17,6 @@ use crate::{
 
 /// A pending update, made by [`EncryptedCollection::update_one`] or
 /// [`update_many`](EncryptedCollection::update_many).
-#[derive(Debug)]
 #[must_use]
 pub struct Update<'a> {
     collection: EncryptedCollection<RawDocumentBuf>,
@@ -105,6 +104,7 @@ impl<'a> Update<'a> {
 }
 
 awaitable!(['a] Update<'a> => UpdateResult);
+opaque_debug!([] Update<'_>);
 
 pub(super) fn to_bson(update: &UpdateModifications) -> Bson {
     match update {

@@ -4,11 +4,13 @@ use bson::{Binary, Document, RawDocumentBuf, doc, spec::BinarySubtype};
 use fieldveil_core::DataKeyOptions;
 use fieldveil_crypto::Secret;
 use fieldveil_kms::MasterKey;
-use futures_util::future::BoxFuture;
 use zeroize::Zeroizing;
 
 use super::ClientEncryption;
-use crate::error::{ConfigError, Error, Result};
+use crate::{
+    action::awaitable,
+    error::{ConfigError, Error, Result},
+};
 
 impl ClientEncryption {
     /// Makes a data key wrapped by this KMS provider and stores it in the key vault. The result is
@@ -104,14 +106,7 @@ impl<'a> CreateDataKey<'a> {
     }
 }
 
-impl<'a> IntoFuture for CreateDataKey<'a> {
-    type Output = Result<Binary>;
-    type IntoFuture = BoxFuture<'a, Self::Output>;
-
-    fn into_future(self) -> Self::IntoFuture {
-        Box::pin(self.execute())
-    }
-}
+awaitable!(['a] CreateDataKey<'a> => Binary);
 
 impl std::fmt::Debug for CreateDataKey<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -1,10 +1,12 @@
 //! Data keys wrapped anew.
 
 use bson::{Binary, Document, RawBsonRef, RawDocumentBuf, doc, spec::BinarySubtype};
-use futures_util::future::BoxFuture;
 
 use super::ClientEncryption;
-use crate::error::{ConfigError, Error, Result};
+use crate::{
+    action::awaitable,
+    error::{ConfigError, Error, Result},
+};
 
 impl ClientEncryption {
     /// Unwraps the data keys that match a filter and wraps them again: with another master key if
@@ -94,14 +96,7 @@ impl<'a> RewrapManyDataKey<'a> {
     }
 }
 
-impl<'a> IntoFuture for RewrapManyDataKey<'a> {
-    type Output = Result<RewrapResult>;
-    type IntoFuture = BoxFuture<'a, Self::Output>;
-
-    fn into_future(self) -> Self::IntoFuture {
-        Box::pin(self.execute())
-    }
-}
+awaitable!(['a] RewrapManyDataKey<'a> => RewrapResult);
 
 /// A data key wrapped anew.
 struct Rewrapped {

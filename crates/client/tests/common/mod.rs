@@ -8,7 +8,7 @@ use fieldveil::{
     Algorithm, ClientEncryption, EncryptedClient, EncryptedClientBuilder, EncryptedCollection,
     LocalKey,
 };
-use fieldveil_server::Server;
+use fieldveil_server::{Server, ServerBuilder};
 use fieldveil_store::Store;
 use mongodb::{Client, Collection};
 
@@ -29,9 +29,14 @@ pub(crate) struct Bed {
 
 impl Bed {
     pub(crate) async fn new() -> Self {
+        Self::of(Server::builder(), "directConnection=true").await
+    }
+
+    /// A server with these settings, reached with these options.
+    pub(crate) async fn of(server: ServerBuilder, options: &str) -> Self {
         let store = Store::in_memory().unwrap();
-        let server = Server::builder().store(store).start().await.unwrap();
-        let uri = format!("mongodb://{}/?directConnection=true", server.local_addr());
+        let server = server.store(store).start().await.unwrap();
+        let uri = format!("mongodb://{}/?{options}", server.local_addr());
         let providers = LocalKey::generate().unwrap().to_kms_providers();
         let plain = Client::with_uri_str(&uri).await.unwrap();
         let keys = ClientEncryption::builder(plain.clone())

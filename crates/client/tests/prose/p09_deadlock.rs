@@ -7,7 +7,7 @@
 //! does not have; they are run with its default size.
 
 use bson::{Document, doc};
-use fieldveil::{Algorithm, EncryptKey, EncryptedClientBuilder};
+use fieldveil::{Algorithm, EncryptedClientBuilder};
 use mongodb::{Client, event::command::CommandEvent};
 
 use crate::setup::{Deployment, Events};
@@ -32,8 +32,7 @@ async fn run(max_pool_size: Option<u32>, bypass: bool, separate: bool) -> [Vec<S
     };
     let db = deployment.client.database("db");
     db.create_collection("coll").validator(doc! { "$jsonSchema": schema }).await.unwrap();
-    let name = EncryptKey::AltName("local".to_owned());
-    let ciphertext = keys.encrypt("string0", name, Algorithm::Deterministic).await.unwrap();
+    let ciphertext = keys.encrypt("string0", "local", Algorithm::Deterministic).await.unwrap();
 
     let mut options = deployment.options().await;
     options.max_pool_size = max_pool_size;
