@@ -14,6 +14,8 @@ use crate::{FieldPath, QueryError};
 mod parse;
 mod print;
 
+use parse::Scope;
+
 /// A parsed filter.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Filter {
@@ -162,7 +164,12 @@ impl Filter {
     /// # Errors
     /// MongoDB's: mostly `BadValue`, with the text that names the operator.
     pub fn parse(document: &RawDocument) -> Result<Self, QueryError> {
-        parse::filter(document, 0)
+        parse::filter(document, Scope::Document, 0)
+    }
+
+    /// Parses a filter for elements of an array, which sees nothing but them.
+    pub(crate) fn parse_for_elements(document: &RawDocument) -> Result<Self, QueryError> {
+        parse::filter(document, Scope::Element, 0)
     }
 
     /// The filter that every document matches.

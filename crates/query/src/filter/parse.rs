@@ -11,14 +11,28 @@ mod predicate;
 
 use predicate::predicates;
 
-pub(super) fn filter(document: &RawDocument, depth: usize) -> Result<Filter, QueryError> {
+/// What a filter speaks about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scope {
+    /// Whole documents.
+    Document,
+    /// Elements of an array: `$expr`, `$text` and `$where`, which see the whole document, have no
+    /// place here.
+    Element,
+}
+
+pub(crate) fn filter(
+    document: &RawDocument,
+    scope: Scope,
+    depth: usize,
+) -> Result<Filter, QueryError> {
     check_depth(depth)?;
     let mut parts = Vec::new();
     for element in document.iter() {
         let (name, value) = element?;
         let name = name.as_str();
         if name.starts_with('$') && !is_dbref_field(name) {
-            if let Some(part) = operator(name, value, depth)? {
+            if let Some(part) = operator(name, value, scope, depth)? {
                 parts.push(part);
             }
         } else {
@@ -78,11 +92,21 @@ fn is_operators(document: &RawDocument) -> bool {
     }
 }
 
-fn operator(name: &str, value: RawBsonRef<'_>, depth: usize) -> Result<Option<Filter>, QueryError> {
+fn operator(
+    name: &str,
+    value: RawBsonRef<'_>,
+    scope: Scope,
+    depth: usize,
+) -> Result<Option<Filter>, QueryError> {
+    if scope == Scope::Element && matches!(name, "$expr" | "$text" | "$where") {
+        return Err(QueryError::bad_value(format!(
+            "{name} can only be applied to the top-level document"
+        )));
+    }
     Ok(Some(match name {
-        "$and" => Filter::And(logical(name, value, depth)?),
-        "$or" => Filter::Or(logical(name, value, depth)?),
-        "$nor" => Filter::Nor(logical(name, value, depth)?),
+        "$and" => Filter::And(logical(name, value, scope, depth)?),
+        "$or" => Filter::Or(logical(name, value, scope, depth)?),
+        "$nor" => Filter::Nor(logical(name, value, scope, depth)?),
         "$expr" => Filter::Expr(Expression::parse(value)?),
         "$jsonSchema" => Filter::JsonSchema(
             document_argument(value)
@@ -119,7 +143,12 @@ fn operator(name: &str, value: RawBsonRef<'_>, depth: usize) -> Result<Option<Fi
     }))
 }
 
-fn logical(name: &str, value: RawBsonRef<'_>, depth: usize) -> Result<Vec<Filter>, QueryError> {
+fn logical(
+    name: &str,
+    value: RawBsonRef<'_>,
+    scope: Scope,
+    depth: usize,
+) -> Result<Vec<Filter>, QueryError> {
     let RawBsonRef::Array(array) = value else {
         return Err(QueryError::bad_value(format!("{name} must be an array")));
     };
@@ -128,7 +157,7 @@ fn logical(name: &str, value: RawBsonRef<'_>, depth: usize) -> Result<Vec<Filter
         let RawBsonRef::Document(document) = item? else {
             return Err(QueryError::bad_value("$or/$and/$nor entries need to be full objects"));
         };
-        parts.push(filter(document, depth + 1)?);
+        parts.push(filter(document, scope, depth + 1)?);
     }
     if parts.is_empty() {
         return Err(QueryError::bad_value("$and/$or/$nor must be a nonempty array"));

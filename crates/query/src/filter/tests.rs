@@ -121,6 +121,11 @@ fn faults_are_bad_values() {
         rawdoc! { "a": { "$bitsAllSet": "x" } },
         rawdoc! { "a": RawBson::Undefined },
         rawdoc! { "$sampleRate": 2 },
+        rawdoc! { "a": { "$elemMatch": { "$expr": { "$eq": ["$b", 1] } } } },
+        rawdoc! { "a": { "$elemMatch": { "b": 1, "$where": "true" } } },
+        rawdoc! { "a": { "$elemMatch": { "$or": [{ "$text": { "$search": "x" } }] } } },
+        rawdoc! { "a": { "$not": { "$elemMatch": { "b": { "$elemMatch": { "$expr": 1 } } } } } },
+        rawdoc! { "a": { "$all": [{ "$elemMatch": { "$expr": 1 } }] } },
     ] {
         assert_eq!(error(document.clone()).code(), 2, "{document:?}");
     }

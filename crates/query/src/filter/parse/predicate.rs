@@ -2,7 +2,7 @@
 
 use bson::raw::{RawBson, RawBsonRef, RawDocument};
 
-use super::{check_depth, filter, implicit, is_operators, type_name};
+use super::{Scope, check_depth, filter, implicit, is_operators, type_name};
 use crate::QueryError;
 use crate::filter::{AllItem, BitTest, ElemMatch, Predicate};
 use crate::value::{Number, TypeSet, is_truthy};
@@ -148,7 +148,7 @@ fn elem_match(path: &str, value: RawBsonRef<'_>, depth: usize) -> Result<ElemMat
     if is_operators(document) && !begins_with_logical(document) {
         return Ok(ElemMatch::Value(predicates(path, document, depth + 1)?));
     }
-    Ok(ElemMatch::Object(Box::new(filter(document, depth + 1)?)))
+    Ok(ElemMatch::Object(Box::new(filter(document, Scope::Element, depth + 1)?)))
 }
 
 /// Operators that speak about whole documents, so that `$elemMatch` is in its object form.

@@ -235,7 +235,9 @@ fn pop(path: &FieldPath, value: RawBsonRef<'_>) -> Result<Operation, QueryError>
 fn pull(value: RawBsonRef<'_>) -> Result<PullCondition, QueryError> {
     match value {
         RawBsonRef::Document(document) if is_predicates(document)? => predicates(value),
-        RawBsonRef::Document(document) => Ok(PullCondition::Object(Filter::parse(document)?)),
+        RawBsonRef::Document(document) => {
+            Ok(PullCondition::Object(Filter::parse_for_elements(document)?))
+        }
         RawBsonRef::RegularExpression(_) => predicates(value),
         other => Ok(PullCondition::Value(RawBson::from(other))),
     }
