@@ -123,6 +123,10 @@ fn explain(
         for (index, element) in Elements::new(command.as_bytes())?.enumerate() {
             let element = element?;
             if index > 0 {
+                let is_known = element.name == "verbosity" || GENERIC.contains(&element.name);
+                if schemas.requires_encryption() && !is_known {
+                    return Err(AnalyzeError::unknown_field("explain", element.name));
+                }
                 out.extend(element.whole);
                 continue;
             }

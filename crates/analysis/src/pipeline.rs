@@ -176,6 +176,13 @@ fn write_marked(
     raw::write_value(out, element.name, expression.to_raw().as_raw_bson_ref())
 }
 
+/// A document of options that a stage takes as its argument, each of them once.
+fn options<'a>(stage: &Element<'a>) -> Result<&'a RawDocument, AnalyzeError> {
+    let options = document(stage)?;
+    raw::check_names(options, stage.name)?;
+    Ok(options)
+}
+
 /// A document that a stage takes as its argument.
 fn document<'a>(stage: &Element<'a>) -> Result<&'a RawDocument, AnalyzeError> {
     stage.document().ok_or_else(|| wrong_type(stage, "object"))

@@ -3,6 +3,8 @@
 //! `bson`'s own iterator hands out values; here whole elements are wanted as bytes, so that what
 //! stays as it is can be copied in one piece.
 
+use std::collections::HashSet;
+
 use bson::{
     raw::{RawBsonRef, RawDocument, RawDocumentBuf},
     spec::ElementType,
@@ -137,6 +139,22 @@ impl<'a> Iterator for Elements<'a> {
         }
         Some(element.ok_or(AnalyzeError::Malformed { at: String::new() }))
     }
+}
+
+/// Checks that no name stands twice in a document. Of two options, a server may read the other
+/// one.
+///
+/// # Errors
+/// `DuplicateField`; `outer` is what the document is about.
+pub(crate) fn check_names(document: &RawDocument, outer: &str) -> Result<(), AnalyzeError> {
+    let mut seen = HashSet::new();
+    for element in Elements::new(document.as_bytes())? {
+        let name = element?.name;
+        if !seen.insert(name) {
+            return Err(AnalyzeError::DuplicateField { field: format!("{outer}.{name}") });
+        }
+    }
+    Ok(())
 }
 
 /// Checks a whole command before anything in it is trusted: its frame, and that of every value

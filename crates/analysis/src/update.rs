@@ -5,10 +5,10 @@
 use std::sync::Arc;
 
 use bson::{
-    raw::{RawBsonRef, RawDocument},
+    raw::{RawArray, RawBsonRef, RawDocument},
     spec::ElementType,
 };
-use fieldveil_query::update::Update;
+use fieldveil_query::update::{Update, parse_array_filters};
 
 use crate::{
     AnalyzeError,
@@ -20,6 +20,15 @@ use crate::{
     types::type_name,
 };
 
+/// What stands beside an update and changes what it means.
+#[derive(Clone, Copy)]
+pub(crate) struct UpdateOptions<'a> {
+    /// Whether a document is inserted if none matches.
+    pub(crate) is_upsert: bool,
+    /// Which elements the identifiers in its paths mean.
+    pub(crate) array_filters: Option<&'a RawArray>,
+}
+
 /// Writes the element `u` or `update` with all values of encrypted fields marked.
 ///
 /// # Errors
@@ -29,7 +38,7 @@ pub(crate) fn mark_update(
     marker: &mut Marker,
     shape: &Shape,
     update: &Element<'_>,
-    is_upsert: bool,
+    options: UpdateOptions<'_>,
     out: &mut Vec<u8>,
 ) -> Result<(), AnalyzeError> {
     let Some(document) = update.document() else { return Err(AnalyzeError::PipelineUpdate) };
@@ -38,12 +47,21 @@ pub(crate) fn mark_update(
         if let Some(name) = dollar_field(document)? {
             return Err(AnalyzeError::DollarName { name });
         }
-        return mark_replacement(marker, shape, document, !is_upsert, out);
+        mark_replacement(marker, shape, document, !options.is_upsert, out)?;
+        if options.array_filters.is_none() {
+            return Ok(());
+        }
+    } else {
+        let updater = UpdateMarker { marker, shape };
+        write_document(out, |out| updater.operators(document, out))?;
     }
-    let updater = UpdateMarker { marker, shape };
-    write_document(out, |out| updater.operators(document, out))?;
-    // Nothing passes that is not of the language, even if it were harmless.
-    update.with_value(|value| Ok(Update::parse(value).map(drop)?))
+    // Nothing passes that is not of the language, even if it were harmless. Array filters speak
+    // about elements of arrays, in which nothing is encrypted.
+    update.with_value(|value| {
+        let update = Update::parse(value)?;
+        parse_array_filters(options.array_filters, &update)?;
+        Ok(())
+    })
 }
 
 /// Whether an update document has operators, and is no replacement.

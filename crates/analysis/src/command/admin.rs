@@ -5,7 +5,11 @@
 
 use bson::raw::RawDocument;
 
-use super::{Context, Part, Spec, nothing};
+mod conditions;
+
+use conditions::check_conditions;
+
+use super::{Context, Part, Spec, nothing, part};
 use crate::{
     AnalyzeError, EncryptionSchema, SchemaOrigin,
     filter::mark_filter,
@@ -102,11 +106,11 @@ fn check_schema(
     if validator.iter().count() > 1 {
         return Err(AnalyzeError::InvalidOperator { path, operator });
     }
-    let schema = EncryptionSchema::parse(schema, SchemaOrigin::Remote)?;
-    if schema.root.agrees(&context.shape) {
-        return Ok(());
+    let compiled = EncryptionSchema::parse(schema, SchemaOrigin::Remote)?;
+    if !compiled.root.agrees(&context.shape) {
+        return Err(AnalyzeError::ValidatorSchema { path });
     }
-    Err(AnalyzeError::ValidatorSchema { path })
+    check_conditions(schema, &context.shape)
 }
 
 fn check_filter(
@@ -121,6 +125,17 @@ fn check_filter(
             path: context.shape.example().unwrap_or_default(),
         }),
     }
+}
+
+fn check_partial_filter(
+    context: &mut Context<'_>,
+    filter: &RawDocument,
+) -> Result<(), AnalyzeError> {
+    check_filter(context, filter, "")
+}
+
+fn check_key(context: &mut Context<'_>, key: &RawDocument) -> Result<(), AnalyzeError> {
+    part::check_index_key(context, "key", key)
 }
 
 fn view(
@@ -145,13 +160,15 @@ fn indexes(
             index.document().ok_or_else(|| context.wrong_type(element, "array of objects"))?;
         for option in Elements::new(options.as_bytes())? {
             let option = option?;
-            if option.name == "partialFilterExpression" {
-                let filter =
-                    option.document().ok_or_else(|| context.wrong_type(&option, "object"))?;
-                let place = context.marker.enter(option.name);
-                check_filter(context, filter, "")?;
-                context.marker.leave(place);
-            }
+            let check = match option.name {
+                "key" => check_key,
+                "partialFilterExpression" => check_partial_filter,
+                _ => continue,
+            };
+            let value = option.document().ok_or_else(|| context.wrong_type(&option, "object"))?;
+            let place = context.marker.enter(option.name);
+            check(context, value)?;
+            context.marker.leave(place);
         }
         context.marker.leave(place);
     }

@@ -1,6 +1,6 @@
 //! `aggregate`.
 
-use super::{Context, Part, Spec, nothing};
+use super::{Context, Part, Spec, nothing, part};
 use crate::{
     AnalyzeError,
     pipeline::{Source, mark_pipeline},
@@ -17,7 +17,7 @@ pub(super) const SPEC: Spec = Spec {
         ("collation", Part::Keep),
         ("cursor", Part::Keep),
         ("explain", Part::Keep),
-        ("hint", Part::Keep),
+        ("hint", Part::Work(part::hint)),
         ("let", Part::Keep),
     ],
     joins_collections: true,

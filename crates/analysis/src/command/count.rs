@@ -1,6 +1,6 @@
 //! `count`.
 
-use super::{Part, Spec, nothing, part};
+use super::{Part, Spec, nothing, part, projection};
 
 pub(super) const SPEC: Spec = Spec {
     name: "count",
@@ -8,8 +8,8 @@ pub(super) const SPEC: Spec = Spec {
     fields: &[
         ("query", Part::Work(part::filter)),
         ("collation", Part::Keep),
-        ("fields", Part::Keep),
-        ("hint", Part::Keep),
+        ("fields", Part::Work(projection::check)),
+        ("hint", Part::Work(part::hint)),
         ("limit", Part::Keep),
         ("skip", Part::Keep),
     ],

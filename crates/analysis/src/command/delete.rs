@@ -27,7 +27,8 @@ fn deletes(
             let field = field?;
             match field.name {
                 "q" => context.write_part(&field, out, part::filter)?,
-                "limit" | "collation" | "hint" => out.extend(field.whole),
+                "hint" => context.write_part(&field, out, part::hint)?,
+                "limit" | "collation" => out.extend(field.whole),
                 name => return Err(AnalyzeError::unknown_field("delete.deletes", name)),
             }
         }

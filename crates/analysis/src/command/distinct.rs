@@ -16,7 +16,7 @@ pub(super) const SPEC: Spec = Spec {
         ("key", Part::Work(key)),
         ("query", Part::Work(part::filter)),
         ("collation", Part::Keep),
-        ("hint", Part::Keep),
+        ("hint", Part::Work(part::hint)),
     ],
     joins_collections: false,
     is_explainable: true,

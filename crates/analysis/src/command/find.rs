@@ -16,7 +16,7 @@ pub(super) const SPEC: Spec = Spec {
         ("awaitData", Part::Keep),
         ("batchSize", Part::Keep),
         ("collation", Part::Keep),
-        ("hint", Part::Keep),
+        ("hint", Part::Work(part::hint)),
         ("let", Part::Keep),
         ("limit", Part::Keep),
         ("noCursorTimeout", Part::Keep),

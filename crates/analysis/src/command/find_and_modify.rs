@@ -1,7 +1,11 @@
 //! `findAndModify`.
 
 use super::{Context, Part, Spec, part, projection, update::check_upserted_id};
-use crate::{AnalyzeError, raw::Element, update::mark_update};
+use crate::{
+    AnalyzeError,
+    raw::Element,
+    update::{UpdateOptions, mark_update},
+};
 
 pub(super) const SPEC: Spec = Spec {
     name: "findAndModify",
@@ -15,7 +19,7 @@ pub(super) const SPEC: Spec = Spec {
         ("bypassDocumentValidation", Part::Keep),
         ("bypassEmptyTsReplacement", Part::Keep),
         ("collation", Part::Keep),
-        ("hint", Part::Keep),
+        ("hint", Part::Work(part::hint)),
         ("let", Part::Keep),
         ("new", Part::Keep),
         ("remove", Part::Keep),
@@ -31,7 +35,9 @@ fn update(
     element: &Element<'_>,
     out: &mut Vec<u8>,
 ) -> Result<(), AnalyzeError> {
-    mark_update(context.marker, &context.shape, element, is_upsert(context), out)
+    let array_filters = part::array_filters(context.command)?;
+    let options = UpdateOptions { is_upsert: is_upsert(context), array_filters };
+    mark_update(context.marker, &context.shape, element, options, out)
 }
 
 fn finish(context: &mut Context<'_>) -> Result<(), AnalyzeError> {

@@ -1,6 +1,7 @@
 //! Parts that several commands have.
 
-use bson::raw::{RawBsonRef, RawDocument};
+use bson::raw::{RawArray, RawBsonRef, RawDocument};
+use fieldveil_query::sort::Sort;
 
 use super::Context;
 use crate::{
@@ -9,6 +10,7 @@ use crate::{
     marking::Marker,
     raw::{Element, Elements},
     shape::{PathState, Shape},
+    types::type_name,
 };
 
 /// A filter of the command's collection.
@@ -25,6 +27,20 @@ pub(super) fn filter(
     Ok(())
 }
 
+/// The `arrayFilters` of an update.
+pub(super) fn array_filters(update: &RawDocument) -> Result<Option<&RawArray>, AnalyzeError> {
+    match update.get("arrayFilters") {
+        Ok(None) => Ok(None),
+        Ok(Some(RawBsonRef::Array(filters))) => Ok(Some(filters)),
+        Ok(Some(other)) => Err(AnalyzeError::WrongType {
+            field: "arrayFilters".to_owned(),
+            expected: "array",
+            found: type_name(other.element_type()),
+        }),
+        Err(_) => Err(AnalyzeError::Malformed { at: "arrayFilters".to_owned() }),
+    }
+}
+
 /// A sort order: ciphertexts have another order than plaintexts.
 pub(super) fn sort(
     context: &mut Context<'_>,
@@ -33,6 +49,8 @@ pub(super) fn sort(
 ) -> Result<(), AnalyzeError> {
     let sort = element.document().ok_or_else(|| context.wrong_type(element, "object"))?;
     check_sort(context.marker, &context.shape, sort)?;
+    // Nothing passes that is not of the language, even if it were harmless.
+    Sort::parse(sort)?;
     out.extend(element.whole);
     Ok(())
 }
@@ -78,6 +96,54 @@ pub(super) fn bounds(
     out.extend(element.whole);
     Ok(())
 }
+
+/// An index by name or by key. Of an encrypted field, only its direction may stand there.
+pub(super) fn hint(
+    context: &mut Context<'_>,
+    element: &Element<'_>,
+    out: &mut Vec<u8>,
+) -> Result<(), AnalyzeError> {
+    if let Some(key) = element.document() {
+        check_index_key(context, element.name, key)?;
+    }
+    out.extend(element.whole);
+    Ok(())
+}
+
+/// Checks the key of an index, which is the option `option`.
+pub(super) fn check_index_key(
+    context: &mut Context<'_>,
+    option: &str,
+    key: &RawDocument,
+) -> Result<(), AnalyzeError> {
+    for field in Elements::new(key.as_bytes())? {
+        let field = field?;
+        let says_nothing = field.with_value(|value| {
+            Ok(match value {
+                RawBsonRef::String(kind) => INDEX_KINDS.contains(&kind),
+                RawBsonRef::Int32(direction) => matches!(direction, 1 | -1),
+                RawBsonRef::Int64(direction) => matches!(direction, 1 | -1),
+                RawBsonRef::Double(direction) => direction.abs() == 1.0,
+                _ => false,
+            })
+        })?;
+        if says_nothing {
+            continue;
+        }
+        let shape = &context.shape;
+        context.marker.within(field.name, |_| match shape.at(field.name)? {
+            PathState::Plain => Ok(()),
+            state => Err(AnalyzeError::UnsupportedOption {
+                option: option.to_owned(),
+                path: named(field.name, &state),
+            }),
+        })?;
+    }
+    Ok(())
+}
+
+/// What may stand for a direction.
+const INDEX_KINDS: [&str; 4] = ["2d", "2dsphere", "hashed", "text"];
 
 /// Refuses a collation by which text was compared with an encrypted field.
 pub(super) fn check_collation(

@@ -7,7 +7,7 @@ use crate::{
     AnalyzeError,
     raw::Element,
     shape::{PathState, Shape},
-    update::{mark_update, sets_id},
+    update::{UpdateOptions, mark_update, sets_id},
 };
 use bson::raw::RawDocument;
 
@@ -41,20 +41,23 @@ fn update(
     out: &mut Vec<u8>,
 ) -> Result<(), AnalyzeError> {
     let is_upsert = statement.document.get_bool("upsert").unwrap_or(false);
+    let array_filters = part::array_filters(statement.document)?;
+    let options = UpdateOptions { is_upsert, array_filters };
     for field in statement.fields()? {
         let field = field?;
         match field.name {
             "q" => context.write_part(&field, out, part::filter)?,
             "u" => {
                 let place = context.marker.enter("u");
-                mark_update(context.marker, &context.shape, &field, is_upsert, out)?;
+                mark_update(context.marker, &context.shape, &field, options, out)?;
                 context.marker.leave(place);
             }
             "sort" => context.write_part(&field, out, part::sort)?,
             "upsert" if field.boolean().is_none() => {
                 return Err(context.wrong_type(&field, "bool"));
             }
-            "multi" | "upsert" | "arrayFilters" | "hint" | "collation" | "c" => {
+            "hint" => context.write_part(&field, out, part::hint)?,
+            "multi" | "upsert" | "arrayFilters" | "collation" | "c" => {
                 out.extend(field.whole);
             }
             name => return Err(AnalyzeError::unknown_field("update.updates", name)),

@@ -3,7 +3,8 @@
 use fieldveil_query::expression::Expression;
 
 use super::{
-    Stage, document, parse_expression, project::assign, write_expression, write_marked, wrong_type,
+    Stage, document, options, parse_expression, project::assign, write_expression, write_marked,
+    wrong_type,
 };
 use crate::{
     AnalyzeError,
@@ -16,7 +17,7 @@ use crate::{
 
 /// `$group`
 pub(super) fn group(stage: &mut Stage<'_>, element: &Element<'_>) -> Result<Shape, AnalyzeError> {
-    let argument = document(element)?;
+    let argument = options(element)?;
     let mut result = Shape::Plain;
     write_name(stage.out, element.kind, element.name);
     let Stage { marker, shape, out, .. } = stage;
@@ -48,7 +49,7 @@ pub(super) fn sort_by_count(
 
 /// `$bucket` and `$bucketAuto`, which need the order of what they group by.
 pub(super) fn bucket(stage: &mut Stage<'_>, element: &Element<'_>) -> Result<Shape, AnalyzeError> {
-    let argument = document(element)?;
+    let argument = options(element)?;
     let mut result = Shape::Plain;
     write_name(stage.out, element.kind, element.name);
     write_document_of(stage, |stage| {
@@ -57,7 +58,7 @@ pub(super) fn bucket(stage: &mut Stage<'_>, element: &Element<'_>) -> Result<Sha
             match field.name {
                 "groupBy" => stage.plain_expression(&field)?,
                 "output" => {
-                    let outputs = document(&field)?;
+                    let outputs = options(&field)?;
                     let outer = stage.marker.enter(field.name);
                     write_name(stage.out, field.kind, field.name);
                     write_document_of(stage, |stage| {

@@ -2,7 +2,7 @@
 
 use bson::raw::RawDocument;
 
-use super::{Source, Stage, document, mark_pipeline, project::assign, write_expression};
+use super::{Source, Stage, document, mark_pipeline, options, project::assign, write_expression};
 use crate::{
     AnalyzeError,
     expression::check_comparable,
@@ -13,7 +13,7 @@ use crate::{
 
 /// `$lookup`
 pub(super) fn lookup(stage: &mut Stage<'_>, element: &Element<'_>) -> Result<Shape, AnalyzeError> {
-    let argument = document(element)?;
+    let argument = options(element)?;
     let from = collection(argument, "$lookup")?;
     let mut foreign = stage.source.documents(from)?;
     let inflow = stage.shape.clone();
@@ -53,7 +53,7 @@ pub(super) fn graph_lookup(
     stage: &mut Stage<'_>,
     element: &Element<'_>,
 ) -> Result<Shape, AnalyzeError> {
-    let argument = document(element)?;
+    let argument = options(element)?;
     let from = collection(argument, "$graphLookup")?;
     if from != stage.source.collection {
         return Err(AnalyzeError::GraphLookupFrom { collection: from.to_owned() });

@@ -2,7 +2,7 @@
 
 use bson::raw::RawDocument;
 
-use super::{Stage, document, parse_expression, write_expression, wrong_type};
+use super::{Stage, document, options, parse_expression, write_expression, wrong_type};
 use crate::{
     AnalyzeError,
     command::part::{check_sort, named},
@@ -89,7 +89,7 @@ pub(super) fn replace_root(
     stage: &mut Stage<'_>,
     element: &Element<'_>,
 ) -> Result<Shape, AnalyzeError> {
-    let argument = document(element)?;
+    let argument = options(element)?;
     let mut shape = None;
     write_name(stage.out, element.kind, element.name);
     let Stage { marker, shape: inflow, out, .. } = stage;
@@ -128,7 +128,7 @@ pub(super) fn unwind(stage: &mut Stage<'_>, element: &Element<'_>) -> Result<Sha
     let (path, index) = match element.text() {
         Some(path) => (path, None),
         None => {
-            let argument = document(element)?;
+            let argument = options(element)?;
             for field in Elements::new(argument.as_bytes())? {
                 let field = field?;
                 if !matches!(
@@ -174,7 +174,7 @@ pub(super) fn geo_near(
     stage: &mut Stage<'_>,
     element: &Element<'_>,
 ) -> Result<Shape, AnalyzeError> {
-    let argument = document(element)?;
+    let argument = options(element)?;
     check_paths(stage, argument, &["key", "distanceField", "includeLocs"])?;
     write_name(stage.out, element.kind, element.name);
     let Stage { marker, shape, out, .. } = stage;
