@@ -391,7 +391,7 @@ fn count_documents_works() {
         ], "cursor": {} },
         rawdoc! { "aggregate": "c", "pipeline": [
             { "$match": { "encrypted_string": { "$eq": det("a") } } },
-            { "$group": { "_id": 1, "n": { "$sum": 1 } } },
+            { "$group": { "_id": { "$const": 1 }, "n": { "$sum": { "$const": 1 } } } },
         ], "cursor": {} },
     );
 }

@@ -1,5 +1,6 @@
 //! Stages that group documents.
 
+use bson::{RawDocumentBuf, cstr, raw::RawBsonRef};
 use fieldveil_query::expression::Expression;
 
 use super::{
@@ -11,7 +12,7 @@ use crate::{
     command::part::check_sort,
     expression::mark_expression,
     marking::Marker,
-    raw::{Element, Elements, write_document, write_name},
+    raw::{self, Element, Elements, write_document, write_name},
     shape::{Algorithm, Shape},
 };
 
@@ -107,8 +108,42 @@ fn write_key(
     let mut expression = parse_expression(element)?;
     let before = marker.count();
     let key = key(marker, shape, "_id", &mut expression)?;
-    write_marked(element, (marker.count() > before).then_some(&expression), out)?;
+    let is_marked = marker.count() > before;
+    write_grouped(element, &expression, is_marked, out)?;
     Ok(key)
+}
+
+/// Writes an expression of a group. One that is a constant stands there as `{ $const: .. }`, as
+/// the specification's tests expect it.
+fn write_grouped(
+    element: &Element<'_>,
+    expression: &Expression,
+    is_marked: bool,
+    out: &mut Vec<u8>,
+) -> Result<(), AnalyzeError> {
+    match expression.as_constant() {
+        Some(value) => {
+            let mut constant = RawDocumentBuf::new();
+            constant.append(cstr!("$const"), value.as_raw_bson_ref());
+            raw::write_value(out, element.name, RawBsonRef::Document(&constant))
+        }
+        None => write_marked(element, is_marked.then_some(expression), out),
+    }
+}
+
+/// Writes the argument of an accumulator; tells the shape of what it gives.
+fn write_argument(
+    marker: &mut Marker,
+    shape: &Shape,
+    element: &Element<'_>,
+    out: &mut Vec<u8>,
+) -> Result<Shape, AnalyzeError> {
+    let mut expression = parse_expression(element)?;
+    let before = marker.count();
+    let result = mark_expression(marker, shape, &mut expression)?;
+    let is_marked = marker.count() > before;
+    write_grouped(element, &expression, is_marked, out)?;
+    Ok(result)
 }
 
 /// What documents are grouped by: plain, deterministically encrypted, or an object of such.
@@ -158,21 +193,18 @@ fn accumulator(
     write_name(out, element.kind, element.name);
     let place = marker.enter(call.name);
     write_document(out, |out| {
-        let plain =
-            |marker: &mut Marker, element: &Element<'_>, out: &mut Vec<u8>| match write_expression(
-                marker, shape, element, out,
-            )? {
-                Shape::Plain => Ok(()),
-                _ => Err(AnalyzeError::Accumulator { accumulator: accumulator.clone() }),
-            };
+        let plain = |result: Shape| match result {
+            Shape::Plain => Ok(()),
+            _ => Err(AnalyzeError::Accumulator { accumulator: accumulator.clone() }),
+        };
         match form {
             Form::Nothing => {
                 out.extend(call.whole);
                 Ok(())
             }
-            Form::Plain => plain(marker, &call, out),
+            Form::Plain => plain(write_argument(marker, shape, &call, out)?),
             Form::Collect { compares } => {
-                let collected = write_expression(marker, shape, &call, out)?;
+                let collected = write_argument(marker, shape, &call, out)?;
                 if compares {
                     check_distinct(marker, &collected, call.name)?;
                 }
@@ -191,7 +223,7 @@ fn accumulator(
                                 check_sort(marker, shape, sort)?;
                                 out.extend(option.whole);
                             }
-                            _ => plain(marker, &option, out)?,
+                            _ => plain(write_expression(marker, shape, &option, out)?)?,
                         }
                         marker.leave(place);
                     }

@@ -263,15 +263,21 @@ fn groups_by_deterministic_fields_are_right() {
     leaves_encrypted(vec![rawdoc! { "$group": { "_id": { "n": "$ssn" } } }], "_id.n");
     leaves_encrypted(vec![rawdoc! { "$sortByCount": "$ssn" }], "_id");
     leaves_plain(vec![rawdoc! { "$group": { "_id": "$x" } }], "ssn");
+    let counts =
+        run(vec![rawdoc! { "$group": { "_id": null, "n": { "$sum": 1 }, "c": { "$count": {} } } }]);
+    assert_eq!(
+        counts.unwrap(),
+        [rawdoc! { "$group": {
+            "_id": { "$const": null }, "n": { "$sum": { "$const": 1 } }, "c": { "$count": {} },
+        } }]
+    );
     stays(vec![
-        rawdoc! { "$group": { "_id": bson::RawBson::Null, "n": { "$sum": 1 }, "c": { "$count": {} } } },
+        rawdoc! { "$group": { "_id": { "$const": 1 }, "all": { "$push": "$secret" }, "set": { "$addToSet": "$ssn" } } },
     ]);
-    stays(vec![
-        rawdoc! { "$group": { "_id": 1, "all": { "$push": "$secret" }, "set": { "$addToSet": "$ssn" } } },
-    ]);
-    stays(vec![
-        rawdoc! { "$group": { "_id": 1, "top": { "$top": { "output": "$x", "sortBy": { "x": 1 } } } } },
-    ]);
+    stays(vec![rawdoc! { "$group": {
+        "_id": { "$const": 1 },
+        "top": { "$top": { "output": "$x", "sortBy": { "x": 1 } } },
+    } }]);
     let text = "which is encrypted with the random algorithm or whose encryption properties are \
                 not known until runtime";
     refused(vec![rawdoc! { "$group": { "_id": "$secret" } }], text);
