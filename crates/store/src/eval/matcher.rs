@@ -48,6 +48,8 @@ enum Test {
     ElementValue(Vec<Self>),
     /// The array has that many elements.
     Size(i64),
+    /// A shape lies in another. Shapes are not here, but what cannot be one lies nowhere.
+    Geo(String),
     /// Says nothing.
     True,
 }
@@ -59,7 +61,7 @@ impl Matcher {
     /// Compiles a filter.
     ///
     /// # Errors
-    /// For operators this server does not have (`$where`, `$text`, geo operators), by name, and for
+    /// For operators this server does not have (`$where`, `$text`), by name, for `$near`, and for
     /// regular expressions and schemas that do not compile.
     pub fn compile(filter: &Filter, context: &Context) -> Result<Self, QueryError> {
         Ok(Self { root: Arc::new(node(filter, context)?) })
@@ -122,10 +124,18 @@ fn test(predicate: &Predicate, context: &Context) -> Result<Test, QueryError> {
         Predicate::All(items) => Test::All(all(items, context)?),
         Predicate::ElemMatch(inner) => element(inner, context)?,
         Predicate::Size(size) => Test::Size(*size),
-        Predicate::Geo { operator, .. } => return Err(QueryError::not_supported(operator)),
+        Predicate::Geo { operator, .. } => match operator.as_str() {
+            "$geoWithin" | "$geoIntersects" | "$within" => Test::Geo(operator.clone()),
+            _ => return Err(no_geo_index()),
+        },
         Predicate::Comment(_) => Test::True,
         other => Test::Leaf(Leaf::compile(other, collation)?),
     })
+}
+
+/// Queries by distance need an index, of a kind that no collection has here.
+fn no_geo_index() -> QueryError {
+    QueryError::new(291, "unable to find index for $geoNear query")
 }
 
 fn all(items: &[AllItem], context: &Context) -> Result<Vec<Test>, QueryError> {
@@ -220,6 +230,9 @@ impl Test {
                 }
                 Ok(matched)
             }),
+            Self::Geo(operator) => path.visit(document, AtEnd::Whole, &mut |found: Found<'_>| {
+                found.value.map_or(Ok(false), |value| lies_within(operator, value))
+            }),
             Self::Size(_) | Self::ElementObject(_) | Self::ElementValue(_) => {
                 path.visit(document, AtEnd::Whole, &mut |found: Found<'_>| {
                     let Some(value) = found.value else { return Ok(false) };
@@ -255,6 +268,7 @@ impl Test {
                 }
                 Ok(!inner.is_empty())
             }
+            Self::Geo(operator) => lies_within(operator, value),
             Self::Size(_) | Self::ElementObject(_) | Self::ElementValue(_) => {
                 self.matches_array(value, &mut None)
             }
@@ -294,6 +308,14 @@ impl Test {
             }
         }
         Ok(false)
+    }
+}
+
+/// Points and shapes are documents and arrays; nothing else is in a region.
+fn lies_within(operator: &str, value: RawBsonRef<'_>) -> Result<bool, QueryError> {
+    match value {
+        RawBsonRef::Document(_) | RawBsonRef::Array(_) => Err(QueryError::not_supported(operator)),
+        _ => Ok(false),
     }
 }
 

@@ -251,7 +251,6 @@ fn what_is_not_here_is_refused_by_name() {
     for (filter, name) in [
         (rawdoc! { "$where": "true" }, "$where"),
         (rawdoc! { "$text": { "$search": "x" } }, "$text"),
-        (rawdoc! { "a": { "$near": [1, 2] } }, "$near"),
         (rawdoc! { "$jsonSchema": {} }, "$jsonSchema"),
     ] {
         let filter = Filter::parse(&filter).unwrap();
@@ -259,5 +258,32 @@ fn what_is_not_here_is_refused_by_name() {
         let error = error.err().unwrap();
         assert_eq!(error.code(), 238);
         assert!(error.message().contains(name), "{error}");
+    }
+}
+
+#[test]
+fn geo_operators_answer_where_there_is_no_shape_and_else_refuse() {
+    let filter = Filter::parse(&rawdoc! { "a": { "$near": [1, 2] } }).unwrap();
+    let error = Matcher::compile(&filter, &Context::new(DateTime::from_millis(0))).err().unwrap();
+    assert_eq!(error.code(), 291);
+    assert!(error.message().contains("unable to find index"), "{error}");
+
+    for operator in ["$geoWithin", "$geoIntersects"] {
+        let polygon =
+            rawdoc! { "type": "Polygon", "coordinates": [[[0, 0], [1, 0], [1, 1], [0, 0]]] };
+        let mut region = RawDocumentBuf::new();
+        region.append(
+            bson::raw::CString::try_from(operator).unwrap(),
+            rawdoc! { "$geometry": polygon },
+        );
+        let matcher = matcher(rawdoc! { "a": region });
+        for document in [rawdoc! {}, rawdoc! { "a": 1 }, rawdoc! { "a": "point" }] {
+            assert!(!matcher.matches(&document).unwrap());
+        }
+        for document in [rawdoc! { "a": [0, 0] }, rawdoc! { "a": { "x": 0, "y": 0 } }] {
+            let error = matcher.matches(&document).unwrap_err();
+            assert_eq!(error.code(), 238);
+            assert!(error.message().contains(operator), "{error}");
+        }
     }
 }
