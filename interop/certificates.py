@@ -8,6 +8,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 PEM = serialization.Encoding.PEM
+LOOPBACK = ("localhost", "127.0.0.1")
 
 
 class Authority:
@@ -23,17 +24,15 @@ class Authority:
         self.file = folder / f"{name}.pem"
         self.file.write_bytes(self.certificate.public_bytes(PEM))
 
-    def issue(self, name, hosts=()):
-        """A certificate for 127.0.0.1, localhost and `hosts`; also with its key in one file, as drivers want it."""
+    def issue(self, name, hosts=LOOPBACK, expired=False):
+        """A certificate for `hosts`; its key; also both in one file, as drivers want it."""
         # PyKMIP has modern cipher suites for elliptic curves only.
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
-        names = [x509.DNSName(host) for host in ("localhost", *hosts)]
-        names.append(x509.IPAddress(ipaddress.ip_address("127.0.0.1")))
         usages = [x509.ExtendedKeyUsageOID.SERVER_AUTH, x509.ExtendedKeyUsageOID.CLIENT_AUTH]
         builder = (
-            self._builder(subject, key)
-            .add_extension(x509.SubjectAlternativeName(names), critical=False)
+            self._builder(subject, key, expired)
+            .add_extension(x509.SubjectAlternativeName([_host(it) for it in hosts]), critical=False)
             .add_extension(x509.ExtendedKeyUsage(usages), critical=False)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         )
@@ -45,8 +44,10 @@ class Authority:
             file.write_bytes(content)
         return files
 
-    def _builder(self, subject, key):
+    def _builder(self, subject, key, expired=False):
         now = datetime.datetime.now(datetime.timezone.utc)
+        if expired:
+            now -= datetime.timedelta(days=2)
         return (
             x509.CertificateBuilder()
             .subject_name(subject)
@@ -56,3 +57,10 @@ class Authority:
             .not_valid_before(now - datetime.timedelta(minutes=5))
             .not_valid_after(now + datetime.timedelta(days=1))
         )
+
+
+def _host(name):
+    try:
+        return x509.IPAddress(ipaddress.ip_address(name))
+    except ValueError:
+        return x509.DNSName(name)

@@ -8,7 +8,7 @@ import contextlib
 import json
 import socket
 
-from certificates import Authority
+from certificates import LOOPBACK, Authority
 from cryptography.hazmat.primitives import serialization
 from fixtures import check, scratch, server
 from kms_fakes import Azure, Gcp, to_base64
@@ -115,7 +115,7 @@ def main():
     with contextlib.ExitStack() as stack:
         folder, uri = stack.enter_context(scratch()), stack.enter_context(server())
         authority = Authority(folder)
-        certificate, private, _ = authority.issue("clouds", HOSTS)
+        certificate, private, _ = authority.issue("clouds", [*LOOPBACK, *HOSTS])
         azure, gcp = Azure(), Gcp()
 
         def answer(request):

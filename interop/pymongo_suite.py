@@ -1,17 +1,17 @@
 """Runs PyMongo's own tests, from its source distribution, against our programs.
 
-    python3 interop/pymongo_suite.py encryption --mode mongocryptd
-    python3 interop/pymongo_suite.py server
-    python3 interop/pymongo_suite.py server --replica-set
+    python pymongo_suite.py encryption --mode mongocryptd
+    python pymongo_suite.py server
+    python pymongo_suite.py server --replica-set
 
 The source distribution is fetched from PyPI once and unpacked outside the repository. Tests that are
-not run stand in `pymongo-skips.txt` with their reasons. Only the standard library is needed to start
-this; PyMongo, pytest and pytest-timeout live in the virtual environment that `--python` names.
+not run stand in `pymongo-skips.txt` with their reasons.
 """
 
 import argparse
 import collections
 import contextlib
+import importlib.metadata
 import json
 import os
 import pathlib
@@ -19,9 +19,13 @@ import re
 import subprocess
 import sys
 import tarfile
+import tempfile
+import typing
 import xml.etree.ElementTree
 
+import fake_kms
 import fixtures
+import pymongo_services
 
 HERE = pathlib.Path(__file__).resolve().parent
 SKIPS = HERE / "pymongo-skips.txt"
@@ -58,32 +62,6 @@ SUITES = {
     ],
 }
 
-# Leaves out the tests of `FIELDVEIL_SKIPS`, one pattern a line, and finds the clouds on this machine.
-# PyMongo tells the server when it runs in a container, which its tests of that message do not expect.
-PLUGIN = '''
-import fnmatch, os, socket
-
-import pymongo.pool_options
-
-pymongo.pool_options.DOCKER_ENV_PATH = "/not/a/container"
-
-CLOUDS = (".amazonaws.com", ".vault.azure.net", "login.microsoftonline.com", ".googleapis.com")
-resolve = socket.getaddrinfo
-
-def getaddrinfo(host, port, *args, **kwargs):
-    if isinstance(host, str) and host.endswith(CLOUDS) and "FIELDVEIL_FAKE_KMS" in os.environ:
-        host, port = "127.0.0.1", int(os.environ["FIELDVEIL_FAKE_KMS"])
-    return resolve(host, port, *args, **kwargs)
-
-socket.getaddrinfo = getaddrinfo
-
-def pytest_collection_modifyitems(config, items):
-    patterns = os.environ["FIELDVEIL_SKIPS"].splitlines()
-    left_out = [item for item in items if any(fnmatch.fnmatchcase(item.nodeid, it) for it in patterns)]
-    config.hook.pytest_deselected(items=left_out)
-    items[:] = [item for item in items if item not in left_out]
-'''
-
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -97,7 +75,6 @@ def arguments():
     parser.add_argument("--server", help="a running server's host:port instead of one of our own")
     parser.add_argument("--replica-set", action="store_true", help="a replica set of one member")
     parser.add_argument("--auth", action="store_true", help="with authentication")
-    parser.add_argument("--python", default=sys.executable, help="interpreter with PyMongo")
     parser.add_argument("--files", nargs="*", help="only these files")
     parser.add_argument("-k", dest="only", default="", help="only tests that match (pytest's -k)")
     parser.add_argument("--timeout", type=int, default=120, help="seconds for one test")
@@ -107,51 +84,55 @@ def arguments():
 
 def main():
     options = arguments()
-    folder = unpacked(options.python)
+    folder = unpacked()
     files = options.files or SUITES[options.suite]
     condition = f"{options.suite} {options.mode} {'replica' if options.replica_set else 'standalone'}"
     skips = read_skips(condition)
     with contextlib.ExitStack() as stack:
         scratch = stack.enter_context(fixtures.scratch())
         address = options.server or own_server(stack, options)
-        environment = {**os.environ, **tested_programs(options.mode, scratch)}
+        environment = os.environ | {"DB_USER": "user", "DB_PASSWORD": "password"}
         environment.pop("KUBERNETES_SERVICE_HOST", None)
-        environment |= {"DB_USER": "user", "DB_PASSWORD": "password"}
         environment["DB_IP"], environment["DB_PORT"] = address.rsplit(":", 1)
         if options.suite == "encryption":
-            environment.update(fake_clouds(stack, options.python, scratch))
+            environment |= pymongo_services.environment(stack, scratch, known_keys())
+        environment |= tested_programs(options.mode, scratch)
         environment["FIELDVEIL_SKIPS"] = "\n".join(pattern for pattern, _ in skips)
-        environment["PYTHONPATH"] = str(scratch)
-        (scratch / "fieldveil_skips.py").write_text(PLUGIN)
-        results = collections.OrderedDict()
+        environment["PYTHONPATH"] = str(HERE)
+        results = []
         for file in files:
-            results[file] = run(options, folder, file, scratch, environment)
-    sys.exit(report(results, skips, options.list_failures))
+            results += run(options, folder, file, scratch, environment)
+    if options.list_failures:
+        print_failures(results)
+    print_table(results)
+    print_left_out(results, skips)
+    sys.exit(any(case.outcome == "failed" for case in results))
 
 
-def unpacked(python):
+def unpacked():
     """The folder of PyMongo's tests, beside which no other PyMongo can be imported."""
-    folder = source_distribution(python, "pymongo")
+    folder = source_distribution("pymongo")
     for package in ["pymongo", "bson", "gridfs"]:
         if (folder / package).exists():
             (folder / package).rename(folder / f"unused-{package}")
     return folder
 
 
-def source_distribution(python, package):
-    """The unpacked source distribution that belongs to the `package` that `python` has."""
-    version = subprocess.check_output(
-        [python, "-c", f"import importlib.metadata as it; print(it.version('{package}'))"], text=True
-    ).strip()
+def source_distribution(package):
+    """The unpacked source distribution that belongs to the `package` that is installed."""
+    version = importlib.metadata.version(package)
     folder = CACHE / f"{package}-{version}"
     if not folder.exists():
         CACHE.mkdir(parents=True, exist_ok=True)
-        subprocess.check_call(
-            [python, "-m", "pip", "download", "--quiet", "--no-binary", ":all:", "--no-deps"]
-            + ["--dest", str(CACHE), f"{package}=={version}"]
-        )
-        with tarfile.open(CACHE / f"{package}-{version}.tar.gz") as archive:
-            archive.extractall(CACHE, filter="data")
+        with tempfile.TemporaryDirectory(dir=CACHE) as part:
+            part = pathlib.Path(part)
+            subprocess.check_call(
+                [sys.executable, "-m", "pip", "download", "--quiet", "--no-binary", ":all:"]
+                + ["--no-deps", "--dest", part, f"{package}=={version}"]
+            )
+            with tarfile.open(part / f"{folder.name}.tar.gz") as archive:
+                archive.extractall(part, filter="data")
+            (part / folder.name).rename(folder)
     return folder
 
 
@@ -180,49 +161,19 @@ def own_server(stack, options):
     return uri.removeprefix("mongodb://").strip("/").replace("127.0.0.1", "localhost")
 
 
-def fake_clouds(stack, python, scratch):
-    """Starts the key services of `fake_kms.py`; gives what makes the tests use them."""
-    (scratch / "known-keys.json").write_text(json.dumps(known_keys(python)))
-    process = subprocess.Popen(
-        [python, str(HERE / "fake_kms.py"), str(scratch)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    stack.callback(process.wait)
-    stack.callback(process.stdin.close)
-    port = process.stdout.readline().strip()
-    return {
-        "FIELDVEIL_FAKE_KMS": port,
-        "SSL_CERT_FILE": str(scratch / "ca.pem"),
-        "FLE_AWS_KEY": "nobody",
-        "FLE_AWS_SECRET": "nothing",
-        "FLE_AWS_KEY2": "nobody",
-        "FLE_AWS_SECRET2": "nothing",
-        "CSFLE_AWS_TEMP_ACCESS_KEY_ID": "nobody",
-        "CSFLE_AWS_TEMP_SECRET_ACCESS_KEY": "nothing",
-        "CSFLE_AWS_TEMP_SESSION_TOKEN": "good",
-        "FLE_AZURE_TENANTID": "nobody",
-        "FLE_AZURE_CLIENTID": "nobody",
-        "FLE_AZURE_CLIENTSECRET": "nothing",
-        "FLE_GCP_EMAIL": "nobody@example.com",
-        "FLE_GCP_PRIVATEKEY": (scratch / "gcp-key.b64").read_text(),
-    }
-
-
-def known_keys(python):
+def known_keys():
     """The data key of the spec tests: pymongocrypt's source distribution has it wrapped and plain."""
-    data = source_distribution(python, "pymongocrypt") / "test" / "data"
+    data = source_distribution("pymongocrypt") / "test" / "data"
     document = json.loads((data / "key-document.json").read_text())
     reply = json.loads((data / "kms-reply.txt").read_text().split("\n\n", 1)[1])
-    return {document["keyMaterial"]["$binary"]["base64"]: reply["Plaintext"]}
+    wrapped = fake_kms.decoded(document["keyMaterial"]["$binary"]["base64"])
+    return {wrapped: fake_kms.decoded(reply["Plaintext"])}
 
 
 def tested_programs(mode, scratch):
     """What makes PyMongo find the programs that `mode` is about."""
     if mode == "mongocryptd":
-        fixtures.program("mongocryptd")
-        return {"PATH": f"{fixtures.BUILT}{os.pathsep}{os.environ['PATH']}"}
+        return {}
     if mode == "crypt_shared":
         (scratch / "mongo_crypt_v1.so").symlink_to(fixtures.program("libmongo_crypt_v1.so"))
         return {"TEST_CRYPT_SHARED": "1", "LD_LIBRARY_PATH": str(scratch)}
@@ -230,10 +181,19 @@ def tested_programs(mode, scratch):
     return {"TEST_CRYPT_SHARED": "1", "PYMONGOCRYPT_LIB": library}
 
 
+class Case(typing.NamedTuple):
+    """One test, and the file it is from: of the specification, or of PyMongo."""
+
+    file: str
+    name: str
+    outcome: str
+    reason: str
+
+
 def run(options, folder, file, scratch, environment):
-    """Runs one file; gives (name, outcome, message) of its tests, or nothing if it broke."""
+    """Runs one of PyMongo's files."""
     xml_file = scratch / f"{file}.xml"
-    command = [options.python, "-m", "pytest", f"test/{file}", "-q", "-p", "fieldveil_skips"]
+    command = [sys.executable, "-m", "pytest", f"test/{file}", "-q", "-p", "pymongo_plugin"]
     command += ["-o", "addopts=", "-W", "default", "-p", "no:cacheprovider", "--tb=short"]
     command += ["--timeout", str(options.timeout), f"--junitxml={xml_file}", "-k", options.only]
     print(f"== {file}", flush=True)
@@ -242,48 +202,53 @@ def run(options, folder, file, scratch, environment):
     ).stdout
     if not xml_file.exists():
         print(output[-3000:])
-        return None
-    results = []
-    for case in xml.etree.ElementTree.parse(xml_file).iter("testcase"):
-        name = f"{case.get('classname').rsplit('.', 1)[-1]}::{case.get('name')}"
-        fault = case.find("failure") if case.find("failure") is not None else case.find("error")
-        if fault is not None:
-            results.append((name, "failed", fault.get("message") or ""))
-        elif case.find("skipped") is not None:
-            results.append((name, "skipped", case.find("skipped").get("message") or ""))
-        else:
-            results.append((name, "passed", ""))
-    return results
+        return [Case(file, "all", "failed", "did not run")]
+    specified = spec_files(folder)
+    return [case(file, specified, it) for it in xml.etree.ElementTree.parse(xml_file).iter("testcase")]
 
 
-def report(results, skips, list_failures):
-    """Prints the table by file; gives the exit status."""
-    if list_failures:
-        for file, cases in results.items():
-            for name, outcome, message in cases or []:
-                if outcome == "failed":
-                    print(f"FAILED {file}::{name}: {' '.join(message.split())[:300]}")
-    print(f"\n{'file':<36}{'passed':>8}{'failed':>8}{'skipped':>9}  rate")
-    total = collections.Counter()
-    for file, cases in results.items():
-        if cases is None:
-            print(f"{file:<36}  did not run")
-            total["failed"] += 1
-            continue
-        count = collections.Counter(outcome for _, outcome, _ in cases)
-        total.update(count)
-        print(row(file, count))
-    print(row("total", total))
-    print(f"\n{len(skips)} patterns of {SKIPS.name} were left out:")
+def spec_files(folder):
+    """Where PyMongo's classes of specification tests are from, by the end of their names."""
+    files = (folder / "test" / "client-side-encryption" / "spec" / "unified").glob("*.json")
+    return {re.sub("[^a-z0-9]", "", it.stem.lower()): f"spec/unified/{it.name}" for it in files}
+
+
+def case(file, specified, element):
+    group = element.get("classname").rsplit(".", 1)[-1]
+    if file == "test_encryption.py":
+        file = specified.get(group.removeprefix("TestUnified").lower(), f"{file} {group}")
+    name = f"{group}::{element.get('name')}"
+    for tag, outcome in [("failure", "failed"), ("error", "failed"), ("skipped", "skipped")]:
+        if (found := element.find(tag)) is not None:
+            return Case(file, name, outcome, " ".join((found.get("message") or "").split()))
+    return Case(file, name, "passed", "")
+
+
+def print_failures(results):
+    for case in results:
+        if case.outcome == "failed":
+            print(f"FAILED {case.file} {case.name}: {case.reason[:300]}")
+
+
+def print_table(results):
+    print(f"\n{'file':<64}{'passed':>8}{'failed':>8}{'skipped':>9}")
+    files = collections.defaultdict(collections.Counter)
+    for case in results:
+        files[case.file][case.outcome] += 1
+        files["total"][case.outcome] += 1
+    total = files.pop("total", collections.Counter())
+    for file, count in [*sorted(files.items()), ("total", total)]:
+        print(f"{file:<64}{count['passed']:>8}{count['failed']:>8}{count['skipped']:>9}")
+
+
+def print_left_out(results, skips):
+    skipped = collections.Counter((it.file, it.reason) for it in results if it.outcome == "skipped")
+    print("\nSkipped by PyMongo itself:")
+    for (file, reason), count in sorted(skipped.items()):
+        print(f"  {count} of {file}: {reason}")
+    print(f"\nNot run, by {SKIPS.name}:")
     for pattern, reason in skips:
         print(f"  {pattern}: {reason}")
-    return 1 if total["failed"] else 0
-
-
-def row(name, count):
-    ran = count["passed"] + count["failed"]
-    rate = f"{100 * count['passed'] / ran:5.1f} %" if ran else "    -"
-    return f"{name:<36}{count['passed']:>8}{count['failed']:>8}{count['skipped']:>9}  {rate}"
 
 
 if __name__ == "__main__":
