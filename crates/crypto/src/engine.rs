@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 
 #[cfg(target_arch = "x86_64")]
-use crate::simd::x86_64::{Aes, Avx2, Avx512, Bmi2, Vaes, Woven};
+use crate::simd::x86_64::{Aes, Avx2, Avx512, Bmi2, ShaNi, Vaes, Woven};
 
 /// What the processor has.
 #[derive(Clone, Copy)]
@@ -16,6 +16,8 @@ pub(crate) struct Engine {
     avx512: Option<Avx512>,
     #[cfg(target_arch = "x86_64")]
     bmi2: Option<Bmi2>,
+    #[cfg(target_arch = "x86_64")]
+    sha_ni: Option<ShaNi>,
     #[cfg(target_arch = "x86_64")]
     vaes: Option<Vaes>,
     #[cfg(target_arch = "x86_64")]
@@ -48,6 +50,8 @@ impl Engine {
             #[cfg(target_arch = "x86_64")]
             bmi2: Bmi2::detect(),
             #[cfg(target_arch = "x86_64")]
+            sha_ni: ShaNi::detect(),
+            #[cfg(target_arch = "x86_64")]
             vaes: Vaes::detect(),
             #[cfg(target_arch = "x86_64")]
             woven: Woven::detect(),
@@ -78,6 +82,19 @@ impl Engine {
         sha2::block_api::compress512(state, blocks);
     }
 
+    /// SHA-256: compresses one block of each of several messages.
+    pub(crate) fn sha256_each(self, states: &mut [[u32; 8]], blocks: &[[u8; 64]]) {
+        #[cfg(target_arch = "x86_64")]
+        let (states, blocks) = match (self.sha_ni, self.avx2) {
+            (Some(kernel), _) => lanes(states, blocks, |s, b| kernel.sha256_x2(s, b)),
+            (None, Some(kernel)) => lanes(states, blocks, |s, b| kernel.sha256_x8(s, b)),
+            (None, None) => (states, blocks),
+        };
+        for (state, block) in states.iter_mut().zip(blocks) {
+            sha2::block_api::compress256(state, std::slice::from_ref(block));
+        }
+    }
+
     /// The fastest for so many messages.
     pub(crate) fn sha512_lanes(self, messages: usize) -> Sha512Lanes {
         #[cfg(target_arch = "x86_64")]
@@ -91,4 +108,17 @@ impl Engine {
         let _ = messages;
         Sha512Lanes::None
     }
+}
+
+/// Runs `kernel` on groups of messages; returns those that make no whole one.
+#[cfg(target_arch = "x86_64")]
+fn lanes<'a, 'b, const LANES: usize>(
+    states: &'a mut [[u32; 8]],
+    blocks: &'b [[u8; 64]],
+    kernel: impl Fn(&mut [[u32; 8]; LANES], &[[u8; 64]; LANES]),
+) -> (&'a mut [[u32; 8]], &'b [[u8; 64]]) {
+    let (state_groups, states) = states.as_chunks_mut();
+    let (block_groups, blocks) = blocks.as_chunks();
+    state_groups.iter_mut().zip(block_groups).for_each(|(states, blocks)| kernel(states, blocks));
+    (states, blocks)
 }

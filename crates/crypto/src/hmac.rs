@@ -7,6 +7,8 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use crate::hash::{Hash, Sha256, Sha512, Stream};
 
+mod many;
+
 /// HMAC-SHA-256 of `data`, with a key of any length.
 pub fn hmac_sha256(key: &[u8], data: &[u8]) -> [u8; 32] {
     HmacSha256::new(key).mac([data])

@@ -33,6 +33,10 @@ use zeroize::Zeroizing;
 use crate::CryptoError;
 use crate::hmac::HmacSha256;
 
+mod values;
+
+pub use values::{FindTokens, InsertTokens};
+
 /// Bytes of a token.
 pub const TOKEN_LEN: usize = 32;
 
@@ -95,8 +99,12 @@ impl Token {
         self.derive(&number.to_le_bytes())
     }
 
+    fn keyed(&self) -> &HmacSha256 {
+        self.keyed.get_or_init(|| HmacSha256::new(&*self.bytes))
+    }
+
     fn prf<const N: usize>(&self, data: [&[u8]; N]) -> [u8; TOKEN_LEN] {
-        self.keyed.get_or_init(|| HmacSha256::new(&*self.bytes)).mac(data)
+        self.keyed().mac(data)
     }
 }
 

@@ -3,6 +3,7 @@
 use std::arch::x86_64::*;
 
 use super::lanes::{self, Vector};
+use super::sha256::sha256_x8;
 
 /// Proof that the processor has AVX2.
 #[derive(Clone, Copy)]
@@ -17,6 +18,12 @@ impl Avx2 {
     pub(crate) fn sha512_x4(self, state: &mut [[u64; 4]; 8], blocks: &[[u8; 128]; 4]) {
         // SAFETY: `self` proves that the processor has AVX2.
         unsafe { sha512_x4(state, blocks) }
+    }
+
+    /// SHA-256: compresses one block of each of eight messages.
+    pub(crate) fn sha256_x8(self, states: &mut [[u32; 8]; 8], blocks: &[[u8; 64]; 8]) {
+        // SAFETY: `self` proves that the processor has AVX2.
+        unsafe { sha256_x8(states, blocks) }
     }
 }
 
