@@ -87,9 +87,9 @@ class Keys:
             check(f"we use a key that PyMongo made under {provider}", peer.decrypt(value) == "value")
 
     def pymongo(self, providers, tls=None):
-        """PyMongo's explicit encryption at the same key vault, with a local key besides."""
+        """PyMongo's explicit encryption at the same key vault, with the local key unless it is given another."""
         return ClientEncryption(
-            {**providers, "local": {"key": self.local.read_bytes()}},
+            {"local": {"key": self.local.read_bytes()}, **providers},
             VAULT,
             MongoClient(self.uri),
             CodecOptions(uuid_representation=STANDARD),

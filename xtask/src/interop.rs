@@ -62,6 +62,7 @@ const SUITES: &[Suite] = &[
     suite("kms-aws", "Data keys under AWS KMS, as moto plays it", "kms_aws.py", &[]),
     suite("kms-azure-gcp", "Data keys under Azure and Google Cloud, as strict fakes play them", "kms_azure_gcp.py", &[]),
     suite("kms-kmip", "Data keys under KMIP, as PyKMIP's server speaks it", "kms_kmip.py", &[]),
+    suite("kms-vault", "A master key from HashiCorp Vault, as a strict fake plays it", "kms_vault.py", &[]),
     Suite { prepare: rust_driver::build, ..suite("rust-driver", "The official Rust driver's quick start, linked to our libmongocrypt", "rust_driver.py", &["{}/fieldveil-rust-driver", "{}/dist/lib"]) },
     by_name(suite("pymongo-daemon", "PyMongo's encryption tests, our mongocryptd", "pymongo_suite.py", &["encryption", "--mode", "mongocryptd"])),
     by_name(suite("pymongo-crypt-shared", "PyMongo's encryption tests, our mongo_crypt_v1", "pymongo_suite.py", &["encryption", "--mode", "crypt_shared"])),

@@ -46,12 +46,8 @@ pub(crate) struct KeysArgs {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum KeysCommand {
-    /// Write a new local master key to a file that only you can read
-    GenerateMasterKey {
-        /// The new file; an existing one is never overwritten
-        #[arg(long, value_name = "FILE")]
-        out: PathBuf,
-    },
+    /// Write a new local master key to a file that only you can read, or into Vault
+    GenerateMasterKey(GenerateArgs),
     /// Make a data key and store it in the key vault
     Create(CreateArgs),
     /// List the data keys in the key vault
@@ -81,6 +77,18 @@ pub(crate) enum KeysCommand {
     Test(TestArgs),
 }
 
+#[derive(Debug, clap::Args)]
+#[group(required = true, multiple = false)]
+pub(crate) struct GenerateArgs {
+    /// The new file; an existing one is never overwritten
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    /// HashiCorp Vault instead: vault:kv:MOUNT/PATH#FIELD stores the key there;
+    /// vault:transit:MOUNT/NAME#FILE writes it to the new FILE, encrypted by Vault
+    #[arg(long, value_name = "PLACE")]
+    pub(crate) into: Option<String>,
+}
+
 /// Where the key vault is, and what unwraps its keys. Flags come before environment variables,
 /// these before the configuration file.
 #[derive(Debug, clap::Args)]
@@ -98,6 +106,13 @@ pub(crate) struct VaultArgs {
     /// File of the local master key [env: FIELDVEIL_MASTER_KEY]
     #[arg(long, value_name = "FILE")]
     pub(crate) master_key: Option<PathBuf>,
+    /// Where else the local master key is: file:PATH, env:VARIABLE, stdin,
+    /// vault:kv:MOUNT/PATH#FIELD or vault:transit:MOUNT/NAME#FILE [env: FIELDVEIL_LOCAL_KEY_FROM]
+    ///
+    /// Vault is found and asked as by its own program: VAULT_ADDR, VAULT_CACERT, VAULT_NAMESPACE,
+    /// and VAULT_TOKEN, or VAULT_ROLE_ID and VAULT_SECRET_ID for AppRole.
+    #[arg(long, value_name = "PLACE", conflicts_with = "master_key")]
+    pub(crate) local_key_from: Option<String>,
     /// Accept a master key file that other users can read
     #[arg(long)]
     pub(crate) allow_shared_master_key: bool,

@@ -4,22 +4,24 @@ mod delete;
 mod rewrap;
 mod transfer;
 
-use std::{path::Path, process::ExitCode};
+use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 use bson::{Binary, Bson, Document};
 use fieldveil::{ClientEncryption, LocalKey};
 
 use crate::{
-    args::{CreateArgs, KeyArgs, KeysCommand, ListArgs, NameArgs, ShowArgs, TestArgs},
+    args::{
+        CreateArgs, GenerateArgs, KeyArgs, KeysCommand, ListArgs, NameArgs, ShowArgs, TestArgs,
+    },
     json, output,
-    settings::{VaultSettings, environment},
+    settings::{VaultKey, VaultSettings, environment},
     shell,
 };
 
 pub(crate) async fn run(command: KeysCommand) -> anyhow::Result<ExitCode> {
     match command {
-        KeysCommand::GenerateMasterKey { out } => generate_master_key(&out)?,
+        KeysCommand::GenerateMasterKey(args) => generate_master_key(&args).await?,
         KeysCommand::Create(args) => create(args).await?,
         KeysCommand::List(args) => list(args).await?,
         KeysCommand::Show(args) => show(args).await?,
@@ -34,12 +36,22 @@ pub(crate) async fn run(command: KeysCommand) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn generate_master_key(out: &Path) -> anyhow::Result<()> {
-    LocalKey::generate()?.write_new(out)?;
+async fn generate_master_key(args: &GenerateArgs) -> anyhow::Result<()> {
+    let place = match (&args.out, &args.into) {
+        (Some(file), None) => {
+            LocalKey::generate()?.write_new(file)?;
+            format!("in {}, readable by you alone", file.display())
+        }
+        (None, Some(place)) => {
+            let key = place.strip_prefix("vault:").context("--into names a place in Vault")?;
+            VaultKey::parse(key, &environment)?.write(&LocalKey::generate()?).await?;
+            format!("at {place}; use it with --local-key-from {place}")
+        }
+        _ => bail!("say where to: --out FILE or --into PLACE"),
+    };
     eprintln!(
-        "A new master key is in {}, readable by you alone. Whoever has it can unwrap every data \
-         key; without it everything encrypted under them is lost. Keep a copy in a safe place.",
-        out.display()
+        "A new master key is {place}. Whoever has it can unwrap every data key; without it \
+         everything encrypted under them is lost. Keep a copy in a safe place."
     );
     Ok(())
 }

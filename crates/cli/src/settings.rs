@@ -3,6 +3,7 @@
 
 mod file;
 mod providers;
+mod vault;
 
 use std::{
     collections::BTreeMap,
@@ -22,6 +23,7 @@ use mongodb::Client;
 use crate::args::VaultArgs;
 use file::{ConfigFile, Kms};
 use providers::Provider;
+pub(crate) use vault::VaultKey;
 
 /// A value and where it came from.
 #[derive(Debug, Clone)]
@@ -64,6 +66,7 @@ pub(crate) struct VaultSettings {
     pub(crate) uri: Setting<String>,
     pub(crate) key_vault: Setting<String>,
     pub(crate) master_key: Option<Setting<PathBuf>>,
+    pub(crate) local_key_from: Option<Setting<String>>,
     pub(crate) allow_shared_master_key: bool,
     providers: BTreeMap<String, Provider>,
     kms: Kms,
@@ -93,6 +96,12 @@ impl VaultSettings {
                 "FIELDVEIL_MASTER_KEY",
                 file.master_key,
             ),
+            local_key_from: layers.pick(
+                args.local_key_from.clone(),
+                "--local-key-from",
+                "FIELDVEIL_LOCAL_KEY_FROM",
+                None,
+            ),
             allow_shared_master_key: args.allow_shared_master_key,
             providers: file
                 .providers
@@ -110,7 +119,7 @@ impl VaultSettings {
             .with_context(|| format!("the connection string ({})", self.uri.origin))?;
         let mut builder = ClientEncryption::builder(client)
             .key_vault_namespace(&self.key_vault.value)
-            .kms_providers(self.providers()?);
+            .kms_providers(self.providers().await?);
         for (name, provider) in &self.providers {
             if let Some(tls) = &provider.tls {
                 builder = builder.tls_options(name, tls.clone());
@@ -130,13 +139,24 @@ impl VaultSettings {
     }
 
     /// The providers of the file, and the local master key of flags and environment.
-    fn providers(&self) -> anyhow::Result<Document> {
+    async fn providers(&self) -> anyhow::Result<Document> {
         let mut providers = Document::new();
         for (name, provider) in &self.providers {
-            providers.insert(name, provider.fields.clone());
+            let fields = match &provider.vault {
+                Some(vault) => {
+                    let key = vault.read().await.with_context(|| format!("[providers.{name}]"))?;
+                    key.to_provider()
+                }
+                None => provider.fields.clone(),
+            };
+            providers.insert(name, fields);
         }
         if let Some(path) = &self.master_key {
             providers.insert("local", self.local_key(path)?.to_provider());
+        } else if let Some(source) = &self.local_key_from {
+            let key = local_key_from(&source.value, self.allow_shared_master_key).await;
+            let key = key.with_context(|| format!("the master key ({})", source.origin))?;
+            providers.insert("local", key.to_provider());
         }
         if providers.is_empty() {
             bail!(
@@ -155,6 +175,21 @@ impl VaultSettings {
             LocalKey::from_file(&path.value)
         };
         key.with_context(|| format!("the master key ({})", path.origin))
+    }
+}
+
+/// The local master key from a place that `--local-key-from` names.
+async fn local_key_from(place: &str, allow_shared: bool) -> anyhow::Result<LocalKey> {
+    match place.split_once(':').unwrap_or((place, "")) {
+        ("file", path) if allow_shared => Ok(LocalKey::from_shared_file(path)?),
+        ("file", path) => Ok(LocalKey::from_file(path)?),
+        ("env", variable) => Ok(LocalKey::from_env(variable)?),
+        ("stdin", "") => Ok(LocalKey::from_stdin()?),
+        ("vault", place) => VaultKey::parse(place, &environment)?.read().await,
+        _ => bail!(
+            "'{place}' is none of file:PATH, env:VARIABLE, stdin, vault:kv:MOUNT/PATH#FIELD and \
+             vault:transit:MOUNT/NAME#FILE"
+        ),
     }
 }
 
@@ -199,6 +234,7 @@ mod tests {
             uri: None,
             key_vault: None,
             master_key: None,
+            local_key_from: None,
             allow_shared_master_key: false,
         }
     }
@@ -223,12 +259,33 @@ mod tests {
         assert_eq!(master_key.origin, Origin::File(path));
     }
 
-    #[test]
-    fn without_anything_there_are_defaults() {
+    #[tokio::test]
+    async fn without_anything_there_are_defaults() {
         let settings = VaultSettings::resolve(&args(), &|_| None).unwrap();
         assert_eq!(settings.uri.origin, Origin::Default);
         assert_eq!(settings.key_vault.value, KEY_VAULT);
-        let error = settings.providers().unwrap_err();
+        let error = settings.providers().await.unwrap_err();
         assert!(error.to_string().contains("--master-key FILE"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_local_key_comes_from_where_the_flag_says() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("key");
+        LocalKey::generate().unwrap().write_new(&path).unwrap();
+        let from = async |place: String| {
+            let args = VaultArgs { local_key_from: Some(place), ..args() };
+            VaultSettings::resolve(&args, &|_| None).unwrap().providers().await
+        };
+        assert!(from(format!("file:{}", path.display())).await.unwrap().contains_key("local"));
+        for (place, expected) in [
+            ("env:FIELDVEIL_NO_SUCH_KEY", "is not set"),
+            ("vault:kv:secret", "MOUNT/PATH#FIELD"),
+            ("master-key.bin", "is none of"),
+            ("stdin:x", "is none of"),
+        ] {
+            let error = format!("{:#}", from(place.to_owned()).await.unwrap_err());
+            assert!(error.contains(expected) && error.contains("--local-key-from"), "{error}");
+        }
     }
 }

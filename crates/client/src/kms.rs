@@ -6,8 +6,8 @@
 mod connect;
 mod credentials;
 mod exchange;
-mod http;
-mod tls;
+pub(crate) mod http;
+pub(crate) mod tls;
 
 use std::{collections::HashMap, fmt, io, sync::Arc, time::Duration};
 

@@ -131,6 +131,11 @@ impl LocalKey {
         file.write_all(self.0.expose()).and_then(|()| file.sync_all()).map_err(failed)
     }
 
+    /// The only way out; every call site is a place to review.
+    pub(crate) fn expose(&self) -> &[u8] {
+        self.0.expose()
+    }
+
     /// The document for `kms_providers` with this key as provider `local`.
     #[must_use]
     pub fn to_kms_providers(&self) -> Document {

@@ -10,13 +10,24 @@ use mongodb::options::TlsOptions;
 use serde::{Deserialize, de::DeserializeOwned};
 use zeroize::Zeroizing;
 
-use super::Environment;
+use super::{
+    Environment,
+    vault::{VaultKey, VaultTable},
+};
 
 /// The fields of one provider for the client, and how TLS is spoken with it.
 #[derive(Debug)]
 pub(super) struct Provider {
     pub(super) fields: Document,
     pub(super) tls: Option<TlsOptions>,
+    /// Where the fields of a local provider are to be had, if not from here.
+    pub(super) vault: Option<VaultKey>,
+}
+
+impl Provider {
+    fn new(fields: Document, tls: Option<TlsOptions>) -> Self {
+        Self { fields, tls, vault: None }
+    }
 }
 
 /// Reads the table `[providers.NAME]`.
@@ -59,6 +70,7 @@ struct KeySource {
     env: Option<String>,
     #[serde(default)]
     stdin: bool,
+    vault: Option<VaultTable>,
 }
 
 #[derive(Deserialize)]
@@ -99,7 +111,7 @@ struct Kmip {
 /// Where a secret stands.
 #[derive(Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum Source {
+pub(super) enum Source {
     Env(String),
     File(PathBuf),
 }
@@ -114,25 +126,31 @@ struct Tls {
 impl Local {
     fn provider(self, env: Environment<'_>) -> anyhow::Result<Provider> {
         let key = match self.key {
-            KeySource { file: Some(file), allow_shared, env: None, stdin: false } => {
+            KeySource { file: Some(file), allow_shared, env: None, stdin: false, vault: None } => {
                 if allow_shared {
                     LocalKey::from_shared_file(file)?
                 } else {
                     LocalKey::from_file(file)?
                 }
             }
-            KeySource { file: None, env: Some(variable), stdin: false, .. } => {
+            KeySource { file: None, env: Some(variable), stdin: false, vault: None, .. } => {
                 let value = Source::Env(variable.clone()).read(env)?;
                 LocalKey::decode(value.as_bytes(), || {
                     format!("the environment variable {variable}")
                 })?
             }
-            KeySource { file: None, env: None, stdin: true, .. } => LocalKey::from_stdin()?,
+            KeySource { file: None, env: None, stdin: true, vault: None, .. } => {
+                LocalKey::from_stdin()?
+            }
+            KeySource { file: None, env: None, stdin: false, vault: Some(table), .. } => {
+                let vault = Some(table.key(env).context("key.vault")?);
+                return Ok(Provider { fields: Document::new(), tls: None, vault });
+            }
             _ => bail!(
-                "say where the key is with one of file = \"..\", env = \"..\" and stdin = true"
+                "say where the key is with one of file = \"..\", env = \"..\", stdin = true and vault"
             ),
         };
-        Ok(Provider { fields: key.to_provider(), tls: None })
+        Ok(Provider::new(key.to_provider(), None))
     }
 }
 
@@ -153,7 +171,7 @@ impl Aws {
                 "access_key_id and secret_access_key go together; without both, credentials are looked up when they are needed"
             ),
         };
-        Ok(Provider { fields, tls })
+        Ok(Provider::new(fields, tls))
     }
 }
 
@@ -174,7 +192,7 @@ impl Azure {
                 "tenant_id, client_id and client_secret go together; without them, the token of the machine is used"
             ),
         };
-        Ok(Provider { fields, tls })
+        Ok(Provider::new(fields, tls))
     }
 }
 
@@ -195,19 +213,19 @@ impl Gcp {
                 "email and private_key go together; without them, the token of the machine is used"
             ),
         };
-        Ok(Provider { fields, tls })
+        Ok(Provider::new(fields, tls))
     }
 }
 
 impl Kmip {
     fn provider(self) -> Provider {
-        Provider { fields: doc! { "endpoint": self.endpoint }, tls: self.tls.map(Tls::options) }
+        Provider::new(doc! { "endpoint": self.endpoint }, self.tls.map(Tls::options))
     }
 }
 
 impl Source {
     /// The secret, without the line end of a file.
-    fn read(&self, env: Environment<'_>) -> anyhow::Result<Zeroizing<String>> {
+    pub(super) fn read(&self, env: Environment<'_>) -> anyhow::Result<Zeroizing<String>> {
         match self {
             Self::Env(variable) => env(variable)
                 .map(Zeroizing::new)

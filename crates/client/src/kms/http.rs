@@ -1,4 +1,4 @@
-//! A small HTTP/1.1 client, for the metadata services that hand out credentials.
+//! A small HTTP/1.1 client, for metadata services that hand out credentials, and for Vault.
 
 use std::{io, sync::Arc, time::Duration};
 
@@ -12,22 +12,22 @@ use super::connect::{Connect, Socket};
 /// Credentials are a few kilobytes; more than this is no answer.
 const MAX_REPLY: usize = 256 * 1024;
 
-/// A request without a body.
-#[derive(Debug)]
-pub(super) struct Request<'a> {
-    pub(super) method: &'static str,
-    pub(super) host: &'a str,
-    pub(super) port: u16,
-    pub(super) path: &'a str,
-    pub(super) headers: Vec<(&'static str, Zeroizing<String>)>,
-    pub(super) tls: Option<Arc<ClientConfig>>,
-    pub(super) timeout: Duration,
+/// A request, with JSON as its body if it has one.
+pub(crate) struct Request<'a> {
+    pub(crate) method: &'static str,
+    pub(crate) host: &'a str,
+    pub(crate) port: u16,
+    pub(crate) path: &'a str,
+    pub(crate) headers: Vec<(&'static str, Zeroizing<String>)>,
+    pub(crate) body: Option<&'a str>,
+    pub(crate) tls: Option<Arc<ClientConfig>>,
+    pub(crate) timeout: Duration,
 }
 
 /// A reply, whatever its status.
-pub(super) struct Response {
-    pub(super) status: u16,
-    pub(super) body: Zeroizing<Vec<u8>>,
+pub(crate) struct Response {
+    pub(crate) status: u16,
+    pub(crate) body: Zeroizing<Vec<u8>>,
 }
 
 impl Response {
@@ -38,7 +38,7 @@ impl Response {
 }
 
 impl Request<'_> {
-    pub(super) async fn send(&self) -> io::Result<Response> {
+    pub(crate) async fn send(&self) -> io::Result<Response> {
         match tokio::time::timeout(self.timeout, self.exchange()).await {
             Ok(response) => response,
             Err(_) => Err(io::Error::new(
@@ -60,17 +60,31 @@ impl Request<'_> {
     }
 
     fn encode(&self) -> Zeroizing<String> {
-        let mut request = Zeroizing::new(format!(
-            "{} {} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nContent-Length: 0\r\n",
-            self.method, self.path, self.host
-        ));
+        let body = self.body.unwrap_or_default();
+        // An IPv6 address stands in brackets.
+        let host =
+            if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.to_owned() };
+        let headers = self.headers.iter().map(|(name, value)| name.len() + value.len() + 4);
+        // Large enough at once: growing would leave copies of secrets behind.
+        let capacity = self.path.len() + host.len() + headers.sum::<usize>() + body.len() + 256;
+        let mut request = Zeroizing::new(String::with_capacity(capacity));
+        let length = body.len().to_string();
+        for text in [self.method, " ", self.path, " HTTP/1.1\r\nHost: ", &host] {
+            request.push_str(text);
+        }
+        for text in ["\r\nConnection: close\r\nContent-Length: ", &length, "\r\n"] {
+            request.push_str(text);
+        }
+        if self.body.is_some() {
+            request.push_str("Content-Type: application/json\r\n");
+        }
         for (name, value) in &self.headers {
-            request.push_str(name);
-            request.push_str(": ");
-            request.push_str(value);
-            request.push_str("\r\n");
+            for text in [name, ": ", value, "\r\n"] {
+                request.push_str(text);
+            }
         }
         request.push_str("\r\n");
+        request.push_str(body);
         request
     }
 }

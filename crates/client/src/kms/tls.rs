@@ -43,7 +43,7 @@ pub enum TlsError {
 }
 
 /// A configuration by these options; without a CA file Mozilla's roots are trusted.
-pub(super) fn client_config(tls: &Tls) -> Result<ClientConfig, TlsError> {
+pub(crate) fn client_config(tls: &Tls) -> Result<ClientConfig, TlsError> {
     let Tls::Enabled(options) = tls else { return Err(TlsError::Disabled) };
     if options.allow_invalid_certificates == Some(true) {
         return Err(TlsError::Insecure);

@@ -201,7 +201,8 @@ async fn ask(
     headers: Vec<(&'static str, Zeroizing<String>)>,
     tls: Option<Arc<ClientConfig>>,
 ) -> Result<Response, CredentialsError> {
-    let request = Request { method, host, port: *port, path, headers, tls, timeout: TIMEOUT };
+    let request =
+        Request { method, host, port: *port, path, headers, body: None, tls, timeout: TIMEOUT };
     let from = || format!("{host}:{port}");
     let response = request.send().await.map_err(|source| CredentialsError::Unreachable {
         what,

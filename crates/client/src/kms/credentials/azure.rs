@@ -46,6 +46,7 @@ pub(super) async fn fetch(place: &Place) -> Result<Fetched, CredentialsError> {
             ("Metadata", "true".to_owned().into()),
             ("Accept", "application/json".to_owned().into()),
         ],
+        body: None,
         tls: None,
         timeout: TIMEOUT,
     };

@@ -48,6 +48,7 @@ pub(super) async fn fetch(place: &Place) -> Result<Fetched, CredentialsError> {
         port: place.port,
         path: PATH,
         headers: vec![("Metadata-Flavor", "Google".to_owned().into())],
+        body: None,
         tls: None,
         timeout: TIMEOUT,
     };
