@@ -48,13 +48,14 @@ pub(super) fn range(
         None => None,
     };
     if let Some((edges, _)) = &cover {
+        let edges: Vec<&[u8]> = edges.iter().map(|edge| edge.as_bytes()).collect();
+        let tokens = index.find_each(None, &edges)?;
         writer.document("payload", |payload| {
             payload.array("g", |sets| {
-                for edge in edges {
-                    let tokens = index.find(None, edge.as_bytes())?;
+                for tokens in &tokens {
                     sets.item(|item, index| {
                         item.document(index, |writer| {
-                            write_tokens(writer, &tokens);
+                            write_tokens(writer, tokens);
                             Ok::<_, CoreError>(())
                         })
                         .map(|_| ())

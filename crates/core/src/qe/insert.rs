@@ -81,13 +81,14 @@ pub(super) fn range(
     let not_a_leaf = IndexKind::Range { is_leaf: false };
     write_common(&mut writer, &spec.value, &tokens, not_a_leaf, factor, &keys, random)?;
     let longest = edges.iter().map(String::len).max();
+    let values: Vec<&[u8]> = edges.iter().map(String::as_bytes).collect();
+    let tokens = index.insert_each(None, &values, factor)?;
     writer.array("g", |sets| {
-        for edge in &edges {
+        for (edge, tokens) in edges.iter().zip(&tokens) {
             let is_leaf = edge != "root" && Some(edge.len()) == longest;
-            let tokens = index.insert(None, edge.as_bytes(), factor)?;
             let state =
                 index.state(&draw_iv(random)?, &tokens.esc, IndexKind::Range { is_leaf })?;
-            write_set(sets, &tokens, &state)?;
+            write_set(sets, tokens, &state)?;
         }
         Ok::<_, CoreError>(())
     })?;
@@ -147,35 +148,37 @@ fn write_text_sets(
     factor: u64,
     random: &mut dyn Random,
 ) -> Result<(), CoreError> {
-    let mut set = |text: TextIndex, piece: &[u8], tag_count: u32| {
-        let tokens = index.insert(Some(text), &string_value(piece), factor)?;
-        let state = index.state(&draw_iv(random)?, &tokens.esc, IndexKind::Text { tag_count })?;
-        Ok::<_, CoreError>((tokens, state))
+    let mut state = |tokens: &TokenSet, tag_count: u32| {
+        index.state(&draw_iv(random)?, &tokens.esc, IndexKind::Text { tag_count })
     };
     let tags = u32::try_from(pieces.tags());
     let tags = tags.map_err(|_| QeError::from(TextError::TooManyTags { limit: 0 }))?;
-    let (tokens, state) = set(TextIndex::Exact, pieces.folded.as_bytes(), tags)?;
+    let exact = string_value(pieces.folded.as_bytes());
+    let tokens = index.insert(Some(TextIndex::Exact), &exact, factor)?;
+    let exact_state = state(&tokens, tags)?;
     writer.document("e", |writer| {
-        write_tokens(writer, &tokens, &state);
+        write_tokens(writer, &tokens, &exact_state);
         Ok::<_, CoreError>(())
     })?;
-    let padding = pieces.padding_piece();
+    let padding = string_value(&pieces.padding_piece());
     for (name, text, of_index) in [
         ("s", TextIndex::Substring, &pieces.substrings),
         ("u", TextIndex::Suffix, &pieces.suffixes),
         ("p", TextIndex::Prefix, &pieces.prefixes),
     ] {
+        let ranges = of_index.pieces.iter().cloned();
+        let values = ranges.map(|range| pieces.folded.get(range).unwrap_or_default().as_bytes());
+        let values: Vec<Vec<u8>> = values.map(string_value).collect();
+        let mut values: Vec<&[u8]> = values.iter().map(Vec::as_slice).collect();
+        // All copies of the padding are the same, the state included.
+        values.extend((of_index.padding > 0).then_some(padding.as_slice()));
+        let tokens = index.insert_each(Some(text), &values, factor)?;
         writer.array(name, |sets| {
-            for piece in &of_index.pieces {
-                let piece = pieces.folded.get(piece.clone()).unwrap_or_default();
-                let (tokens, state) = set(text, piece.as_bytes(), 0)?;
-                write_set(sets, &tokens, &state)?;
-            }
-            if of_index.padding > 0 {
-                // All copies are the same, the state included.
-                let (tokens, state) = set(text, &padding, 0)?;
-                for _ in 0..of_index.padding {
-                    write_set(sets, &tokens, &state)?;
+            for (number, tokens) in tokens.iter().enumerate() {
+                let state = state(tokens, 0)?;
+                let is_padding = number == of_index.pieces.len();
+                for _ in 0..if is_padding { of_index.padding } else { 1 } {
+                    write_set(sets, tokens, &state)?;
                 }
             }
             Ok::<_, CoreError>(())

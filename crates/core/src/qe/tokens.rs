@@ -3,7 +3,7 @@
 use fieldveil_crypto::DataKey;
 use fieldveil_crypto::qe::state::IndexKind;
 use fieldveil_crypto::qe::tokens::{
-    EscDerivedFromDataTokenAndContentionFactor, TOKEN_LEN, TextIndex,
+    EscDerivedFromDataTokenAndContentionFactor, FindTokens, InsertTokens, TOKEN_LEN, TextIndex,
 };
 
 use crate::error::CoreError;
@@ -83,6 +83,43 @@ impl<'a> IndexKey<'a> {
         let edc = edc.and_contention_factor(factor);
         let esc = esc.and_contention_factor(factor);
         Ok(TokenSet { edc: *edc.as_bytes(), esc: *esc.as_bytes(), server: *server.as_bytes() })
+    }
+
+    /// [`find`](Self::find) for many values, side by side.
+    pub(crate) fn find_each(
+        &self,
+        text: Option<TextIndex>,
+        values: &[&[u8]],
+    ) -> Result<Vec<TokenSet>, CoreError> {
+        if self.hooks.is_some() {
+            return values.iter().map(|value| self.find(text, value)).collect();
+        }
+        let tokens = self.key.index_tokens().find_tokens(text, values);
+        let set = |of: &FindTokens| TokenSet {
+            edc: *of.edc.as_bytes(),
+            esc: *of.esc.as_bytes(),
+            server: *of.server.as_bytes(),
+        };
+        Ok(tokens.iter().map(set).collect())
+    }
+
+    /// [`insert`](Self::insert) for many values, side by side.
+    pub(crate) fn insert_each(
+        &self,
+        text: Option<TextIndex>,
+        values: &[&[u8]],
+        factor: u64,
+    ) -> Result<Vec<TokenSet>, CoreError> {
+        if self.hooks.is_some() {
+            return values.iter().map(|value| self.insert(text, value, factor)).collect();
+        }
+        let tokens = self.key.index_tokens().insert_tokens(text, values, factor);
+        let set = |of: &InsertTokens| TokenSet {
+            edc: *of.edc.as_bytes(),
+            esc: *of.esc.as_bytes(),
+            server: *of.server.as_bytes(),
+        };
+        Ok(tokens.iter().map(set).collect())
     }
 
     /// The encrypted state of a token set (`p`).
