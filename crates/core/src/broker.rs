@@ -1,10 +1,11 @@
 //! Which data keys an operation needs, and how it comes to them: cache, key vault, key service.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bson::{RawDocument, RawDocumentBuf};
+use smallvec::SmallVec;
 
 use crate::cache::KeyCache;
 use crate::key_id::KeyId;
@@ -16,9 +17,10 @@ use crate::vault::{KeyDocument, KeyDocumentError, VaultKey};
 /// here, and finds the key at the same place of [`KeyBroker::into_keys`].
 #[derive(Debug, Default)]
 pub(crate) struct KeyRequests {
-    requests: Vec<Request>,
-    by_id: HashMap<KeyId, usize>,
-    by_name: HashMap<String, usize>,
+    requests: SmallVec<[Request; 2]>,
+    /// Filled once there are more than a few.
+    by_id: BTreeMap<KeyId, usize>,
+    by_name: BTreeMap<String, usize>,
     last: Option<(KeyId, usize)>,
 }
 

@@ -65,6 +65,9 @@ const COMMANDS: &[(&str, Treatment)] = &[
     ("updateSearchIndex", Treatment::Bypass),
 ];
 
+/// Drivers write it in more than one way.
+const IS_MASTER: (&str, Treatment) = ("isMaster", Treatment::Bypass);
+
 /// A command that is to be encrypted, or one that passes.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Classified<'a> {
@@ -78,7 +81,7 @@ pub(crate) enum Classified<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Target<'a> {
     /// First name in the command.
-    pub(crate) command: &'a str,
+    pub(crate) command: &'static str,
     /// The database that the command names itself, if it does (`bulkWrite`).
     pub(crate) database: Option<&'a str>,
     /// The collection.
@@ -172,10 +175,10 @@ pub(crate) fn classify(command: &[u8]) -> Result<Classified<'_>, CommandError> {
     } else {
         &first
     };
-    let treatment = COMMANDS
+    let (name, treatment) = *COMMANDS
         .iter()
-        .find_map(|(known, treatment)| (*known == name).then_some(*treatment))
-        .or_else(|| name.eq_ignore_ascii_case("isMaster").then_some(Treatment::Bypass))
+        .find(|(known, _)| *known == name)
+        .or_else(|| name.eq_ignore_ascii_case("isMaster").then_some(&IS_MASTER))
         .ok_or_else(|| CommandError::Unsupported(name.to_owned()))?;
     match treatment {
         Treatment::Bypass => Ok(Classified::Bypass),

@@ -51,7 +51,7 @@ pub(crate) enum Marking<'a> {
     /// First byte 0.
     Csfle(CsfleMarking<'a>),
     /// First byte 3.
-    Qe(Placeholder<'a>),
+    Qe(Box<Placeholder<'a>>),
 }
 
 /// A CSFLE marking: `{a: int32, ki: UUID | ka: string, v: any}`.
@@ -117,7 +117,7 @@ impl<'a> Marking<'a> {
         }
         match content.split_first() {
             Some((&CSFLE_MARKING, document)) => CsfleMarking::parse(document).map(Self::Csfle),
-            Some((&QE_MARKING, document)) => Ok(Self::Qe(Placeholder::parse(document)?)),
+            Some((&QE_MARKING, document)) => Ok(Self::Qe(Box::new(Placeholder::parse(document)?))),
             _ => Err(MarkingError::FirstByte),
         }
     }

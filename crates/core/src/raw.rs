@@ -205,12 +205,28 @@ fn body(document: &[u8]) -> Result<&[u8], MalformedBson> {
 
 fn split_element(bytes: &[u8]) -> Option<(Element<'_>, &[u8])> {
     let (&kind, after_kind) = bytes.split_first()?;
-    let name_len = after_kind.iter().position(|&byte| byte == 0)?;
+    let name_len = find_zero(after_kind)?;
     let (name, after_name) = after_kind.split_at_checked(name_len)?;
     let after_name = after_name.get(1..)?;
     let value_len = value_len(kind, after_name)?;
     let (value, rest) = after_name.split_at_checked(value_len)?;
     Some((Element { kind, name, value }, rest))
+}
+
+/// Offset of the first zero byte; eight bytes at a time.
+#[inline]
+fn find_zero(bytes: &[u8]) -> Option<usize> {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    let (words, tail) = bytes.as_chunks::<8>();
+    for (index, word) in words.iter().enumerate() {
+        let word = u64::from_le_bytes(*word);
+        let zeros = word.wrapping_sub(ONES) & !word & HIGH;
+        if zeros != 0 {
+            return Some(index * 8 + zeros.trailing_zeros() as usize / 8);
+        }
+    }
+    Some(words.len() * 8 + tail.iter().position(|&byte| byte == 0)?)
 }
 
 /// The `i32` length at the start of `bytes`, if it is not negative.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use fieldveil_crypto::Random;
 use fieldveil_crypto::aead::IV_LEN;
 use fieldveil_crypto::batch::{self, Algorithm, EncryptJob, ciphertext_len};
+use smallvec::SmallVec;
 
 use crate::broker::{KeyRequests, KeyVaultError};
 use crate::ciphertext::{HEADER_LEN, check_value_type, header};
@@ -19,7 +20,7 @@ use crate::vault::VaultKey;
 pub(crate) struct Marked<'a> {
     document: &'a [u8],
     sites: Sites,
-    values: Vec<MarkedValue<'a>>,
+    values: SmallVec<[MarkedValue<'a>; 2]>,
 }
 
 struct MarkedValue<'a> {
@@ -37,7 +38,7 @@ impl<'a> Marked<'a> {
     /// If a marking is malformed.
     pub(crate) fn parse(document: &'a [u8], requests: &mut KeyRequests) -> Result<Self, CoreError> {
         let sites = raw::scan(document, is_marking)?;
-        let mut values = Vec::with_capacity(sites.len());
+        let mut values = SmallVec::with_capacity(sites.len());
         for site in sites.iter() {
             let marking = Marking::parse(site.content(document))?;
             let (user_key, index_key) = match &marking {
@@ -70,9 +71,10 @@ impl<'a> Marked<'a> {
         random: &mut dyn Random,
         out: &mut Vec<u8>,
     ) -> Result<(), CoreError> {
-        out.reserve(self.document.len() + self.values.len() * 32);
+        // A ciphertext is at most 57 bytes longer than the shortest marking, which names the key.
+        out.reserve(self.document.len() + self.values.len() * 57);
         let mut ivs = Ivs::draw(self.count_random(), random)?;
-        let mut jobs = Vec::with_capacity(self.values.len());
+        let mut jobs = SmallVec::<[_; 2]>::with_capacity(self.values.len());
         self.sites.rewrite(self.document, out, |index, _, out| {
             let value = self.values.get(index).ok_or(raw::MalformedBson)?;
             let user_key = keys.get(value.user_key).ok_or(KeyVaultError::Missing)?;
@@ -156,13 +158,13 @@ fn place<'a>(
 
 /// Initialization vectors, all drawn at once.
 struct Ivs {
-    bytes: Vec<u8>,
+    bytes: SmallVec<[u8; 2 * IV_LEN]>,
     used: usize,
 }
 
 impl Ivs {
     fn draw(count: usize, random: &mut dyn Random) -> Result<Self, CoreError> {
-        let mut bytes = vec![0; count * IV_LEN];
+        let mut bytes = SmallVec::from_elem(0, count * IV_LEN);
         if count > 0 {
             random.fill(&mut bytes)?;
         }

@@ -107,6 +107,12 @@ impl NeedMarkings {
         &self.command
     }
 
+    /// Takes the command out, for a caller that keeps it for longer than this step. What
+    /// [`command`](Self::command) gives afterwards is empty.
+    pub fn take_command(&mut self) -> RawDocumentBuf {
+        std::mem::take(&mut self.command)
+    }
+
     /// Takes the reply.
     ///
     /// # Errors

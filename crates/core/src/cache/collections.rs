@@ -1,6 +1,6 @@
 //! Schemas that were read from the server, by namespace.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ const LIFETIME: Duration = Duration::from_secs(60);
 /// What `listCollections` said, by `database.collection`. That there is no schema is kept as well.
 #[derive(Debug, Default)]
 pub(crate) struct CollectionCache {
-    entries: RwLock<HashMap<String, Entry>>,
+    entries: RwLock<BTreeMap<String, Entry>>,
 }
 
 #[derive(Debug)]

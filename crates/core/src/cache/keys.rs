@@ -1,8 +1,10 @@
 //! Unwrapped data keys, by id and by alternate name.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
+
+use smallvec::SmallVec;
 
 use crate::key_id::KeyId;
 use crate::marking::KeySelector;
@@ -19,10 +21,13 @@ pub(crate) struct KeyCache {
     entries: RwLock<Entries>,
 }
 
+/// Keys at the places of what asked for them.
+pub(crate) type FewKeys = SmallVec<[Arc<VaultKey>; 2]>;
+
 #[derive(Debug, Default)]
 struct Entries {
-    by_id: HashMap<KeyId, Entry>,
-    by_name: HashMap<String, KeyId>,
+    by_id: BTreeMap<KeyId, Entry>,
+    by_name: BTreeMap<String, KeyId>,
     /// No entry dies before this moment.
     next_death: Option<Duration>,
 }
@@ -49,7 +54,7 @@ impl KeyCache {
         &self,
         selectors: impl Iterator<Item = KeySelector<'a>>,
         now: Duration,
-    ) -> Option<Vec<Arc<VaultKey>>> {
+    ) -> Option<FewKeys> {
         let entries = self.fresh(now);
         selectors.map(|selector| entries.get(selector).cloned()).collect()
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bson::{RawDocument, RawDocumentBuf};
 use fieldveil_crypto::batch::{self, DecryptJob};
+use smallvec::SmallVec;
 
 use super::{KeyHunt, MessageError, Waiting};
 use crate::broker::{KeyRequests, KeyVaultError};
@@ -62,8 +63,11 @@ pub(crate) fn decrypt_value(
 pub(crate) struct Outer {
     document: RawDocumentBuf,
     sites: Sites,
-    values: Vec<Value>,
+    values: Values,
 }
+
+/// Most documents have few.
+type Values = SmallVec<[Value; 2]>;
 
 /// Decryption whose indexed values are open as far as the index key goes.
 pub(crate) struct Inner {
@@ -111,12 +115,8 @@ fn offset(whole: &[u8], part: &[u8]) -> usize {
     part.as_ptr().addr().wrapping_sub(whole.as_ptr().addr())
 }
 
-fn plan(
-    document: &[u8],
-    sites: &Sites,
-    requests: &mut KeyRequests,
-) -> Result<Vec<Value>, CoreError> {
-    let mut values = Vec::with_capacity(sites.len());
+fn plan(document: &[u8], sites: &Sites, requests: &mut KeyRequests) -> Result<Values, CoreError> {
+    let mut values = Values::with_capacity(sites.len());
     for site in sites.iter() {
         values.push(match Payload::parse(site.content(document))? {
             Payload::Sealed(sealed) => {
@@ -191,7 +191,7 @@ fn open(
     keys: &[Arc<VaultKey>],
 ) -> Result<Ready, CoreError> {
     let mut plaintexts = Vec::with_capacity(document.len());
-    let mut jobs = Vec::with_capacity(values.len());
+    let mut jobs = SmallVec::<[_; 2]>::with_capacity(values.len());
     // What does not go into the batch, with the place of its value.
     let mut others = Vec::new();
     for (index, value) in values.iter().enumerate() {

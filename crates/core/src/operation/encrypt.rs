@@ -12,12 +12,12 @@ mod schemas;
 
 pub use analysis::AnalysisError;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use bson::{RawDocument, RawDocumentBuf};
 
 use self::analysis::{Reply, WireVersion};
+use self::information::NamedKeys;
 use self::schemas::CommandSchemas;
 use super::{KeyHunt, Waiting};
 use crate::broker::KeyRequests;
@@ -25,7 +25,6 @@ use crate::command::{Classified, CommandError, classify, collections_of_aggregat
 use crate::crypt::{Crypt, QueryAnalysis};
 use crate::env::Env;
 use crate::error::CoreError;
-use crate::key_id::KeyId;
 use crate::marking::KeySelector;
 use crate::raw;
 use crate::schema::{FieldKey, SchemaError};
@@ -38,18 +37,15 @@ pub(crate) struct EncryptCommand {
     crypt: Crypt,
     command: RawDocumentBuf,
     /// First name in the command.
-    name: String,
-    /// The database that the command goes to.
-    database: String,
-    /// The collection that the command is aimed at.
-    collection: String,
-    /// Whether the command names its database itself (`bulkWrite`).
-    names_database: bool,
+    name: &'static str,
+    /// The database that the command goes to, if the command names that of its collection itself
+    /// (`bulkWrite`).
+    sent_to: Option<String>,
     schemas: CommandSchemas,
     wire_version: WireVersion,
     reply: Option<Reply>,
     /// Ids of keys that schemas name by alternate name.
-    named_keys: HashMap<String, KeyId>,
+    named_keys: NamedKeys,
     /// What analysis made of the command; `None` if it needs no encryption.
     marked: Option<RawDocumentBuf>,
 }
@@ -80,14 +76,12 @@ pub(crate) fn encrypt_command(
     let operation = Box::new(EncryptCommand {
         crypt: crypt.clone(),
         command: command.to_owned(),
-        name: target.command.to_owned(),
-        database: database.to_owned(),
-        collection: target.collection.to_owned(),
-        names_database: target.database.is_some(),
+        name: target.command,
+        sent_to: target.database.map(|_| database.to_owned()),
         schemas,
         wire_version: WireVersion::NotNeeded,
         reply: None,
-        named_keys: HashMap::new(),
+        named_keys: NamedKeys::new(),
         marked: None,
     });
     if operation.needs_wire_version() {
@@ -104,12 +98,12 @@ impl EncryptCommand {
 
     /// Whether the command names its database itself.
     pub(crate) fn names_database(&self) -> bool {
-        self.names_database
+        self.sent_to.is_some()
     }
 
     /// The database that the command goes to.
     pub(crate) fn database(&self) -> &str {
-        &self.database
+        self.sent_to.as_deref().unwrap_or_else(|| self.schemas.database())
     }
 
     fn is_external(&self) -> bool {
@@ -120,8 +114,7 @@ impl EncryptCommand {
     /// An analysing process may be too old for what the command needs.
     fn needs_wire_version(&self) -> bool {
         self.is_external()
-            && (self.schemas.are_several()
-                || matches!(self.name.as_str(), "create" | "createIndexes"))
+            && (self.schemas.are_several() || matches!(self.name, "create" | "createIndexes"))
     }
 
     fn ask_wire_version(mut self: Box<Self>) -> Result<Step, CoreError> {
@@ -131,9 +124,9 @@ impl EncryptCommand {
 
     /// Uses the schemas that are at hand, and asks for those that are not.
     fn find_schemas(mut self: Box<Self>, env: &mut Env<'_>) -> Result<Step, CoreError> {
-        self.schemas.resolve(&self.crypt, &self.name, self.command.as_bytes(), env.now)?;
+        self.schemas.resolve(&self.crypt, self.name, self.command.as_bytes(), env.now)?;
         if let Some(filter) = self.schemas.filter()? {
-            if self.names_database && !self.crypt.asks_other_databases() {
+            if self.names_database() && !self.crypt.asks_other_databases() {
                 return Err(SchemaError::OtherDatabase.into());
             }
             return Ok(Step::CollectionInfo(NeedCollectionInfo::new(self, filter)));
@@ -154,9 +147,9 @@ impl EncryptCommand {
     }
 
     fn schemas_found(self: Box<Self>, env: &mut Env<'_>) -> Result<Step, CoreError> {
-        if outgoing::carries_tokens(&self.name) {
-            let Some(fields) = self.schemas.encrypted_fields(&self.collection) else {
-                return Err(SchemaError::NoEncryptedFields(self.name).into());
+        if outgoing::carries_tokens(self.name) {
+            let Some(fields) = self.schemas.encrypted_fields(self.schemas.collection()) else {
+                return Err(SchemaError::NoEncryptedFields(self.name.to_owned()).into());
             };
             let mut requests = KeyRequests::default();
             for field in fields.fields() {
@@ -191,7 +184,7 @@ impl EncryptCommand {
                 self.named_keys.insert(name.clone(), *key.id());
             }
         }
-        if outgoing::carries_tokens(&self.name) {
+        if outgoing::carries_tokens(self.name) {
             return self.finish(crypt, keys, env);
         }
         self.analyse(env)

@@ -1,6 +1,8 @@
 //! One checked walk over a whole document that notes where encrypted binaries stand.
 
-use super::{MAX_DEPTH, MalformedBson, kind, subtype, value_len};
+use smallvec::SmallVec;
+
+use super::{MAX_DEPTH, MalformedBson, find_zero, kind, subtype, value_len};
 
 /// Where one encrypted binary stands in a document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +36,7 @@ enum Edit {
 /// Every wanted binary of a document, and the documents around them whose lengths a rewrite changes.
 #[derive(Debug, Default)]
 pub(crate) struct Sites {
-    edits: Vec<Edit>,
+    edits: SmallVec<[Edit; 8]>,
     count: usize,
 }
 
@@ -74,7 +76,7 @@ impl Sites {
             copied = next;
             Ok::<_, MalformedBson>(())
         };
-        let mut open = Vec::with_capacity(8);
+        let mut open = SmallVec::<[usize; 8]>::new();
         let mut index = 0;
         for edit in &self.edits {
             match edit {
@@ -161,21 +163,6 @@ impl<F: Fn(u8) -> bool> Walk<'_, F> {
         }
         Ok(())
     }
-}
-
-/// Offset of the first zero byte; eight bytes at a time.
-fn find_zero(bytes: &[u8]) -> Option<usize> {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    const HIGH: u64 = 0x8080_8080_8080_8080;
-    let (words, tail) = bytes.as_chunks::<8>();
-    for (index, word) in words.iter().enumerate() {
-        let word = u64::from_le_bytes(*word);
-        let zeros = word.wrapping_sub(ONES) & !word & HIGH;
-        if zeros != 0 {
-            return Some(index * 8 + zeros.trailing_zeros() as usize / 8);
-        }
-    }
-    Some(words.len() * 8 + tail.iter().position(|&byte| byte == 0)?)
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Writing documents element by element into one buffer.
 
-use super::{MalformedBson, kind, subtype};
+use super::{Element, Elements, MalformedBson, body, kind, subtype};
 
 /// Reserves the length of a document that starts here; returns what [`seal_frame`] needs.
 pub(crate) fn open_frame(out: &mut Vec<u8>) -> usize {
@@ -56,6 +56,28 @@ impl<'a> DocumentWriter<'a> {
     pub(crate) fn raw(&mut self, kind: u8, name: &[u8], value: &[u8]) -> &mut Self {
         self.element(kind, name).extend_from_slice(value);
         self
+    }
+
+    /// Copies the elements of `document` but those that `is_dropped`.
+    pub(crate) fn copy_without(
+        &mut self,
+        document: &[u8],
+        is_dropped: impl Fn(&Element<'_>) -> bool,
+    ) -> Result<(), MalformedBson> {
+        let body = body(document)?;
+        let mut elements = Elements { rest: body };
+        let mut copied = 0;
+        let mut at = 0;
+        while let Some(element) = elements.next() {
+            let next = body.len() - elements.rest.len();
+            if is_dropped(&element?) {
+                self.out.extend_from_slice(body.get(copied..at).ok_or(MalformedBson)?);
+                copied = next;
+            }
+            at = next;
+        }
+        self.out.extend_from_slice(body.get(copied..).ok_or(MalformedBson)?);
+        Ok(())
     }
 
     /// Appends an int32.
@@ -162,6 +184,28 @@ mod tests {
     use bson::{RawDocumentBuf, rawdoc};
 
     use super::*;
+
+    #[test]
+    fn elements_are_copied_but_for_those_that_are_dropped() {
+        let document = rawdoc! { "a": 1, "b": "x", "c": true, "d": [2] };
+        let copy = |dropped: &[&str]| {
+            let mut out = Vec::new();
+            let mut writer = DocumentWriter::new(&mut out);
+            let is_dropped =
+                |element: &Element<'_>| dropped.iter().any(|name| name.as_bytes() == element.name);
+            writer.copy_without(document.as_bytes(), is_dropped).unwrap();
+            writer.finish().unwrap();
+            RawDocumentBuf::from_bytes(out).unwrap()
+        };
+        assert_eq!(copy(&[]), document);
+        assert_eq!(copy(&["a", "d"]), rawdoc! { "b": "x", "c": true });
+        assert_eq!(copy(&["b", "c"]), rawdoc! { "a": 1, "d": [2] });
+        assert_eq!(copy(&["a", "b", "c", "d"]), rawdoc! {});
+        let mut writer_out = Vec::new();
+        let mut writer = DocumentWriter::new(&mut writer_out);
+        let broken = [9, 0, 0, 0, 0x10, b'a', 0, 1, 0];
+        assert_eq!(writer.copy_without(&broken, |_| false), Err(MalformedBson));
+    }
 
     #[test]
     fn written_documents_read_back() {

@@ -1,6 +1,6 @@
 //! Schemas that the client configured itself.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
 use bson::{RawDocument, RawDocumentBuf};
@@ -11,7 +11,7 @@ use crate::raw::{Element, Elements, MalformedBson};
 /// `{"database.collection": schema}`. An entry is parsed when its collection is first used.
 #[derive(Debug, Default)]
 pub(crate) struct SchemaMap {
-    entries: HashMap<String, Entry>,
+    entries: BTreeMap<String, Entry>,
 }
 
 #[derive(Debug)]
@@ -38,7 +38,7 @@ impl SchemaMap {
         parse: fn(&Element<'_>) -> Result<CollectionSchema, SchemaError>,
     ) -> Result<Self, MalformedBson> {
         crate::raw::scan(map.as_bytes(), |_| false)?;
-        let mut entries = HashMap::new();
+        let mut entries = BTreeMap::new();
         for element in Elements::of(map.as_bytes())? {
             let element = element?;
             let mut out = Vec::with_capacity(element.value.len() + 64);

@@ -52,6 +52,8 @@ pub struct Ctx {
     result: Vec<u8>,
     /// What the pointer to a filter or command points into.
     operation: Vec<u8>,
+    /// Whether that is the filter or command of the step that the context waits in.
+    is_operation_current: bool,
     /// What pointers to earlier filters and commands point into.
     past_operations: Vec<Vec<u8>>,
     database: Option<CString>,
@@ -83,8 +85,8 @@ impl From<Failure> for Refusal {
     }
 }
 
-impl From<&str> for Refusal {
-    fn from(message: &str) -> Self {
+impl From<&'static str> for Refusal {
+    fn from(message: &'static str) -> Self {
         Self::Failed(message.into())
     }
 }
@@ -106,6 +108,7 @@ impl Ctx {
             phase: Phase::Setup(None),
             result: Vec::new(),
             operation: Vec::new(),
+            is_operation_current: false,
             past_operations: Vec::new(),
             database: None,
             kms: KmsHandles::default(),
@@ -156,7 +159,7 @@ impl Ctx {
         &mut self,
         next: impl FnOnce(&fieldveil_core::Crypt, &mut Env<'_>) -> Result<Step, CoreError>,
     ) -> Result<(), Refusal> {
-        let engine = Arc::clone(&self.engine);
+        let engine = &*self.engine;
         let mut random = engine.random;
         let mut env = Env::new(monotonic_time(), wall_clock::unix_time_ms(), &mut random);
         let step = next(&engine.core, &mut env).map_err(|error| self.failure(&error))?;
@@ -175,6 +178,7 @@ impl Ctx {
     /// with key services point into the step that they belong to, and end with it.
     fn enter(&mut self, phase: Phase) -> Phase {
         self.kms.retire();
+        self.is_operation_current = false;
         std::mem::replace(&mut self.phase, phase)
     }
 
@@ -186,13 +190,24 @@ impl Ctx {
         }
     }
 
-    /// Keeps a filter or command for as long as the context lives.
-    fn keep_operation(&mut self, bytes: Vec<u8>) -> &[u8] {
-        let past = std::mem::replace(&mut self.operation, bytes);
-        if !past.is_empty() {
-            self.past_operations.push(past);
+    /// The filter or command to run. It is kept for as long as the context lives.
+    fn operation(&mut self) -> Result<&[u8], Refusal> {
+        if !self.is_operation_current {
+            let bytes = match self.step()? {
+                Step::CollectionInfo(need) => need.filter().as_bytes().to_vec(),
+                Step::Markings(need) => need.take_command().into_bytes(),
+                Step::Keys(need) => need.filter().as_bytes().to_vec(),
+                Step::Credentials(_) | Step::Kms(_) | Step::Ready(_) => {
+                    return Err(WRONG_STATE.into());
+                }
+            };
+            let past = std::mem::replace(&mut self.operation, bytes);
+            if !past.is_empty() {
+                self.past_operations.push(past);
+            }
+            self.is_operation_current = true;
         }
-        &self.operation
+        Ok(&self.operation)
     }
 
     fn fail(&mut self, failure: &Failure) {

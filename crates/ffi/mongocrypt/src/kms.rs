@@ -47,6 +47,9 @@ impl KmsHandles {
 
     /// Ends the use of the requests. The handles refuse from now on.
     pub(crate) fn retire(&mut self) {
+        if self.current.is_empty() {
+            return;
+        }
         for mut handle in self.current.drain(..) {
             handle.request = None;
             self.past.push(handle);

@@ -1,5 +1,6 @@
 //! `mongocrypt_status_t`: whether something failed, and why.
 
+use std::borrow::Cow;
 use std::ffi::{c_char, c_int};
 use std::ptr::{self, NonNull};
 use std::sync::{Mutex, PoisonError};
@@ -22,18 +23,19 @@ const GENERIC_CODE: u32 = 1;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Failure {
     kind: c_int,
-    message: String,
+    /// Fixed texts are borrowed: every call prepares one, in case it panics.
+    message: Cow<'static, str>,
 }
 
 impl Failure {
     /// The library, or what was handed to it.
     pub(crate) fn client(message: impl ToString) -> Self {
-        Self { kind: MONGOCRYPT_STATUS_ERROR_CLIENT, message: message.to_string() }
+        Self { kind: MONGOCRYPT_STATUS_ERROR_CLIENT, message: message.to_string().into() }
     }
 
     /// Query analysis.
     pub(crate) fn crypt_shared(message: impl ToString) -> Self {
-        Self { kind: MONGOCRYPT_STATUS_ERROR_CRYPT_SHARED, message: message.to_string() }
+        Self { kind: MONGOCRYPT_STATUS_ERROR_CRYPT_SHARED, message: message.to_string().into() }
     }
 
     pub(crate) fn message(&self) -> &str {
@@ -41,9 +43,9 @@ impl Failure {
     }
 }
 
-impl From<&str> for Failure {
-    fn from(message: &str) -> Self {
-        Self::client(message)
+impl From<&'static str> for Failure {
+    fn from(message: &'static str) -> Self {
+        Self { kind: MONGOCRYPT_STATUS_ERROR_CLIENT, message: Cow::Borrowed(message) }
     }
 }
 

@@ -83,12 +83,19 @@ pub(super) enum Reply {
 /// The command with markings, from the reply to a command. `None` if no schema has an encrypted field.
 /// What is inside the command is not checked.
 pub(super) fn read_marked(reply: &RawDocument) -> Result<Option<&RawDocument>, AnalysisError> {
-    let bytes = reply.as_bytes();
-    let requires = find(bytes, "schemaRequiresEncryption")?;
+    let (mut requires, mut result) = (None, None);
+    for element in Elements::of(reply.as_bytes())? {
+        let element = element?;
+        match element.name {
+            b"schemaRequiresEncryption" => requires = requires.or(Some(element)),
+            b"result" => result = result.or(Some(element)),
+            _ => {}
+        }
+    }
     if requires.and_then(|element| element.as_bool()) == Some(false) {
         return Ok(None);
     }
-    let result = find(bytes, "result")?.ok_or(AnalysisError::NoReply)?;
+    let result = result.ok_or(AnalysisError::NoReply)?;
     let result = result.as_document().ok_or(AnalysisError::ResultType)?;
     Ok(Some(RawDocument::from_bytes(result).map_err(|_| MalformedBson)?))
 }
@@ -99,11 +106,11 @@ impl EncryptCommand {
     /// # Errors
     /// If it knows the command, but not what the command needs.
     pub(super) fn is_unknown_to(&self, version: i32) -> Result<bool, AnalysisError> {
-        if matches!(self.name.as_str(), "create" | "createIndexes") && version < CREATE {
+        if matches!(self.name, "create" | "createIndexes") && version < CREATE {
             return Ok(true);
         }
         if self.schemas.are_several() && version < SEVERAL_SCHEMAS {
-            let command = self.name.clone();
+            let command = self.name.to_owned();
             return Err(AnalysisError::TooOldForSeveral { command, actual: version });
         }
         Ok(false)
@@ -124,8 +131,8 @@ impl EncryptCommand {
             .find_with(|schema| schema.encrypted_fields.is_none() && schema.json.is_some());
         match (encrypted, json) {
             (Some(encrypted), Some(json)) => Err(SchemaError::Mixed {
-                encrypted: encrypted.collection.clone(),
-                json: json.collection.clone(),
+                encrypted: encrypted.collection().to_owned(),
+                json: json.collection().to_owned(),
             }),
             _ => Ok(()),
         }
@@ -137,30 +144,49 @@ impl EncryptCommand {
         addressee: Addressee,
     ) -> Result<RawDocumentBuf, CoreError> {
         self.check_mixture()?;
-        let mut out = Vec::with_capacity(self.command.as_bytes().len() + 1024);
+        let command = self.command.as_bytes();
+        let takes_json_schemas = information::takes_json_schemas(self.name, &self.schemas);
+        let schemas_len = information::json_schemas_len(&self.schemas);
+        let mut out = Vec::with_capacity(command.len() + schemas_len);
         let mut writer = DocumentWriter::new(&mut out);
+        if self.name == "create" {
+            self.copy_create(&mut writer)?;
+        } else {
+            writer.copy_without(command, |element| element.name == b"$db")?;
+        }
+        if takes_json_schemas {
+            information::write_json_schemas(&mut writer, &self.schemas, false)?;
+        }
+        writer.finish()?;
+        let command = RawDocumentBuf::from_bytes(out).map_err(|_| MalformedBson)?;
+        if takes_json_schemas {
+            return Ok(command);
+        }
+        information::add_schemas(&command, self.name, &self.schemas, &self.named_keys, addressee)
+    }
+
+    /// Copies a `create` command with key ids in place of alternate names.
+    fn copy_create(&self, writer: &mut DocumentWriter<'_>) -> Result<(), CoreError> {
         for element in Elements::of(self.command.as_bytes())? {
             let element = element?;
             match element.name {
                 b"$db" => {}
-                b"encryptedFields" if self.name == "create" => {
-                    information::write_create_fields(&mut writer, &element, &self.named_keys)?;
+                b"encryptedFields" => {
+                    information::write_create_fields(writer, &element, &self.named_keys)?;
                 }
                 _ => {
                     writer.raw(element.kind, element.name, element.value);
                 }
             }
         }
-        writer.finish()?;
-        let command = RawDocumentBuf::from_bytes(out).map_err(|_| MalformedBson)?;
-        information::add_schemas(&command, &self.name, &self.schemas, &self.named_keys, addressee)
+        Ok(())
     }
 
     /// Analyses the command in this process.
     pub(super) fn analyse_here(&self) -> Result<Option<RawDocumentBuf>, CoreError> {
         if self.schemas.use_queryable_encryption() {
             let mut request = self.analysis_request(Addressee::Library)?;
-            request.append(bson::raw::cstr!("$db"), self.database.as_str());
+            request.append(bson::raw::cstr!("$db"), self.database());
             let reply = analyze_request(&request).map_err(AnalysisError::from)?;
             return Ok(read_marked(&reply)?.map(RawDocument::to_owned));
         }
@@ -179,7 +205,8 @@ impl EncryptCommand {
         if !set.requires_encryption() {
             return Ok(None);
         }
-        let analysis = analyze(&self.command, &self.database, &set).map_err(AnalysisError::from)?;
+        let analysis =
+            analyze(&self.command, self.database(), &set).map_err(AnalysisError::from)?;
         Ok(analysis.has_encryption_placeholders.then_some(analysis.command))
     }
 }

@@ -1,6 +1,6 @@
 //! Schemas as parts of commands: `jsonSchema`, `csfleEncryptionSchemas`, `encryptionInformation`.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use bson::{RawDocument, RawDocumentBuf};
 
@@ -23,7 +23,17 @@ pub(super) enum Addressee {
 }
 
 /// Ids of keys by alternate name.
-pub(super) type NamedKeys = HashMap<String, KeyId>;
+pub(super) type NamedKeys = BTreeMap<String, KeyId>;
+
+/// Whether analysis gets JSON schemas of the command's collections and nothing else.
+pub(super) fn takes_json_schemas(name: &str, schemas: &CommandSchemas) -> bool {
+    // `bulkWrite` knows no `jsonSchema`: without any schema it gets an empty `encryptedFields`.
+    !schemas.use_queryable_encryption() && (name != "bulkWrite" || has_json(schemas))
+}
+
+fn has_json(schemas: &CommandSchemas) -> bool {
+    schemas.find_with(|schema| schema.encrypted_fields.is_none() && schema.json.is_some()).is_some()
+}
 
 /// Adds the schemas of the command's collections.
 pub(super) fn add_schemas(
@@ -33,23 +43,18 @@ pub(super) fn add_schemas(
     named_keys: &NamedKeys,
     addressee: Addressee,
 ) -> Result<RawDocumentBuf, CoreError> {
-    let has_json = schemas
-        .find_with(|schema| schema.encrypted_fields.is_none() && schema.json.is_some())
-        .is_some();
-    let uses_queryable_encryption = schemas.use_queryable_encryption();
-    // `bulkWrite` knows no `jsonSchema`: without any schema it gets an empty `encryptedFields`.
-    if uses_queryable_encryption || (!has_json && name == "bulkWrite") {
-        let information = write_information(schemas, named_keys)?;
-        let command = add_information(command, name, &information, addressee)?;
-        if has_json && addressee != Addressee::Server {
-            return add_json_schemas(&command, schemas, true);
-        }
-        return Ok(command);
+    if takes_json_schemas(name, schemas) {
+        return match addressee {
+            Addressee::Server => Ok(command.to_owned()),
+            Addressee::Daemon | Addressee::Library => add_json_schemas(command, schemas, false),
+        };
     }
-    if addressee == Addressee::Server {
-        return Ok(command.to_owned());
+    let information = write_information(schemas, named_keys)?;
+    let command = add_information(command, name, &information, addressee)?;
+    if has_json(schemas) && addressee != Addressee::Server {
+        return add_json_schemas(&command, schemas, true);
     }
-    add_json_schemas(command, schemas, false)
+    Ok(command)
 }
 
 /// `{type: 1, schema: {<namespace>: encryptedFields, ..}}`
@@ -68,7 +73,7 @@ fn write_information(
                 continue;
             }
             by_namespace.document(&entry.namespace, |fields| {
-                write_encrypted_fields(fields, encrypted, &entry.collection, named_keys)
+                write_encrypted_fields(fields, encrypted, entry.collection(), named_keys)
             })?;
         }
         Ok::<_, CoreError>(())
@@ -255,28 +260,45 @@ fn write_ns_info(
     Ok(())
 }
 
-/// `jsonSchema` and `isRemoteSchema` for one collection, `csfleEncryptionSchemas` for several.
 fn add_json_schemas(
     command: &RawDocument,
     schemas: &CommandSchemas,
     skips_empty: bool,
 ) -> Result<RawDocumentBuf, CoreError> {
-    let mut out = Vec::with_capacity(command.as_bytes().len() + 1024);
+    let mut out = Vec::with_capacity(command.as_bytes().len() + json_schemas_len(schemas));
     let mut writer = DocumentWriter::new(&mut out);
-    for element in Elements::of(command.as_bytes())? {
-        let element = element?;
-        writer.raw(element.kind, element.name, element.value);
-    }
-    let is_single = !schemas.are_several();
-    let empty = bson::rawdoc! {};
+    writer.copy_without(command.as_bytes(), |_| false)?;
+    write_json_schemas(&mut writer, schemas, skips_empty)?;
+    writer.finish()?;
+    Ok(RawDocumentBuf::from_bytes(out).map_err(|_| MalformedBson)?)
+}
+
+/// A document without elements.
+const EMPTY: &[u8] = &[5, 0, 0, 0, 0];
+
+/// How many bytes [`write_json_schemas`] will write, or a few more.
+pub(super) fn json_schemas_len(schemas: &CommandSchemas) -> usize {
+    let len = |entry: &super::schemas::Entry| {
+        let json = entry.schema().and_then(|schema| schema.json.as_ref());
+        let document = json.map_or(EMPTY.len(), |json| json.document().as_bytes().len());
+        document + entry.namespace.len() + 48
+    };
+    schemas.entries().iter().map(len).sum::<usize>() + 32
+}
+
+/// `jsonSchema` and `isRemoteSchema` for one collection, `csfleEncryptionSchemas` for several.
+pub(super) fn write_json_schemas(
+    writer: &mut DocumentWriter<'_>,
+    schemas: &CommandSchemas,
+    skips_empty: bool,
+) -> Result<(), CoreError> {
     if let [entry] = schemas.entries() {
         let json = entry.schema().and_then(|schema| schema.json.as_ref());
-        let document = json.map_or(&*empty, |json| json.document());
+        let document = json.map_or(EMPTY, |json| json.document().as_bytes());
         // Without a schema, the answer of the server counts: that there is none.
         let is_remote = json.is_none_or(|json| json.is_remote());
-        writer.embedded("jsonSchema", document.as_bytes()).bool("isRemoteSchema", is_remote);
-    }
-    if !is_single {
+        writer.embedded("jsonSchema", document).bool("isRemoteSchema", is_remote);
+    } else {
         writer.document("csfleEncryptionSchemas", |by_namespace| {
             for entry in schemas.entries() {
                 let schema = entry.schema();
@@ -285,18 +307,15 @@ fn add_json_schemas(
                 if is_encrypted || (json.is_none() && skips_empty) {
                     continue;
                 }
-                let document = json.map_or(&*empty, |json| json.document());
+                let document = json.map_or(EMPTY, |json| json.document().as_bytes());
                 let is_remote = json.is_some_and(|json| json.is_remote());
                 by_namespace.document(&entry.namespace, |writer| {
-                    writer
-                        .embedded("jsonSchema", document.as_bytes())
-                        .bool("isRemoteSchema", is_remote);
+                    writer.embedded("jsonSchema", document).bool("isRemoteSchema", is_remote);
                     Ok::<_, CoreError>(())
                 })?;
             }
             Ok::<_, CoreError>(())
         })?;
     }
-    writer.finish()?;
-    Ok(RawDocumentBuf::from_bytes(out).map_err(|_| MalformedBson)?)
+    Ok(())
 }

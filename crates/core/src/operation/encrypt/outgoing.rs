@@ -40,7 +40,7 @@ impl EncryptCommand {
         let mut out = Vec::new();
         match marked {
             Some(marked) => {
-                let sealed_keys = if carries_tokens(&self.name) { &[] } else { keys };
+                let sealed_keys = if carries_tokens(self.name) { &[] } else { keys };
                 marked.seal(sealed_keys, env.random, &mut out)?;
             }
             None if uses_queryable_encryption => {
@@ -56,7 +56,7 @@ impl EncryptCommand {
         if find(self.command.as_bytes(), "$db")?.is_some()
             && find(command.as_bytes(), "$db")?.is_none()
         {
-            command.append(bson::raw::cstr!("$db"), self.database.as_str());
+            command.append(bson::raw::cstr!("$db"), self.database());
         }
         Ok(command)
     }
@@ -66,8 +66,8 @@ impl EncryptCommand {
         command: &RawDocumentBuf,
         keys: &[Arc<VaultKey>],
     ) -> Result<RawDocumentBuf, CoreError> {
-        let fields = self.schemas.encrypted_fields(&self.collection);
-        let mut command = strip_information(command.as_bytes(), &self.name)?;
+        let fields = self.schemas.encrypted_fields(self.schemas.collection());
+        let mut command = strip_information(command.as_bytes(), self.name)?;
         if self.name == "create"
             && let Some(fields) = fields
         {
@@ -76,14 +76,15 @@ impl EncryptCommand {
         if self.needs_information(command.as_bytes(), fields)? {
             command = information::add_schemas(
                 &command,
-                &self.name,
+                self.name,
                 &self.schemas,
                 &self.named_keys,
                 Addressee::Server,
             )?;
         }
-        if carries_tokens(&self.name) {
-            let fields = fields.ok_or_else(|| SchemaError::NoEncryptedFields(self.name.clone()))?;
+        if carries_tokens(self.name) {
+            let fields =
+                fields.ok_or_else(|| SchemaError::NoEncryptedFields(self.name.to_owned()))?;
             command = self.with_tokens(command.as_bytes(), fields, keys)?;
         }
         Ok(command)
@@ -94,7 +95,7 @@ impl EncryptCommand {
         command: &[u8],
         fields: Option<&EncryptedFields>,
     ) -> Result<bool, CoreError> {
-        Ok(match self.name.as_str() {
+        Ok(match self.name {
             "create" | "collMod" | "createIndexes" | CLEANUP => false,
             COMPACT => {
                 fields.is_some_and(|fields| fields.fields().iter().any(|field| field.has_padding))
@@ -147,13 +148,7 @@ fn copy_elements(
     document: &[u8],
     is_wanted: impl Fn(&Element<'_>) -> bool,
 ) -> Result<(), MalformedBson> {
-    for element in Elements::of(document)? {
-        let element = element?;
-        if is_wanted(&element) {
-            writer.raw(element.kind, element.name, element.value);
-        }
-    }
-    Ok(())
+    writer.copy_without(document, |element| !is_wanted(element))
 }
 
 /// Removes `encryptionInformation` from wherever analysis left it.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bson::RawDocumentBuf;
+use smallvec::{SmallVec, smallvec};
 
 use crate::cache::CollectionCache;
 use crate::crypt::Crypt;
@@ -12,19 +13,36 @@ use crate::schema::{CollectionSchema, EncryptedFields, FieldKey, SchemaError};
 
 /// Collections of one database, each with its schema once that is known.
 pub(super) struct CommandSchemas {
-    database: String,
-    entries: Vec<Entry>,
+    /// That of the collection which the command is aimed at comes first.
+    entries: SmallVec<[Entry; 1]>,
 }
 
 pub(super) struct Entry {
-    pub(super) collection: String,
+    /// `database.collection`
     pub(super) namespace: String,
+    database_len: usize,
     schema: Option<Arc<CollectionSchema>>,
     /// Whether the schema came from `listCollections` just now.
     is_fed: bool,
 }
 
 impl Entry {
+    fn new(database: &str, collection: &str) -> Self {
+        let mut namespace = String::with_capacity(database.len() + 1 + collection.len());
+        namespace.push_str(database);
+        namespace.push('.');
+        namespace.push_str(collection);
+        Self { namespace, database_len: database.len(), schema: None, is_fed: false }
+    }
+
+    fn database(&self) -> &str {
+        self.namespace.get(..self.database_len).unwrap_or_default()
+    }
+
+    pub(super) fn collection(&self) -> &str {
+        self.namespace.get(self.database_len + 1..).unwrap_or_default()
+    }
+
     pub(super) fn schema(&self) -> Option<&CollectionSchema> {
         self.schema.as_deref()
     }
@@ -33,25 +51,23 @@ impl Entry {
 impl CommandSchemas {
     /// For a command that is aimed at one collection.
     pub(super) fn new(database: &str, collection: &str) -> Self {
-        let mut schemas = Self { database: database.to_owned(), entries: Vec::new() };
-        schemas.request(collection);
-        schemas
+        Self { entries: smallvec![Entry::new(database, collection)] }
     }
 
     /// Asks for the schema of one more collection.
     pub(super) fn request(&mut self, collection: &str) {
-        if self.entries.iter().all(|entry| entry.collection != collection) {
-            self.entries.push(Entry {
-                collection: collection.to_owned(),
-                namespace: format!("{}.{collection}", self.database),
-                schema: None,
-                is_fed: false,
-            });
+        if self.entries.iter().all(|entry| entry.collection() != collection) {
+            self.entries.push(Entry::new(self.database(), collection));
         }
     }
 
     pub(super) fn database(&self) -> &str {
-        &self.database
+        self.entries.first().map(Entry::database).unwrap_or_default()
+    }
+
+    /// The collection that the command is aimed at.
+    pub(super) fn collection(&self) -> &str {
+        self.entries.first().map(Entry::collection).unwrap_or_default()
     }
 
     pub(super) fn entries(&self) -> &[Entry] {
@@ -77,7 +93,7 @@ impl CommandSchemas {
 
     /// The `encryptedFields` of a collection.
     pub(super) fn encrypted_fields(&self, collection: &str) -> Option<&EncryptedFields> {
-        let entry = self.entries.iter().find(|entry| entry.collection == collection)?;
+        let entry = self.entries.iter().find(|entry| entry.collection() == collection)?;
         entry.schema()?.encrypted_fields.as_ref()
     }
 
@@ -124,20 +140,22 @@ impl CommandSchemas {
 
     /// The filter for `listCollections`, if a schema is missing.
     pub(super) fn filter(&self) -> Result<Option<RawDocumentBuf>, MalformedBson> {
-        let missing: Vec<_> = self.missing().collect();
+        let missing: SmallVec<[_; 2]> = self.missing().collect();
+        if missing.is_empty() {
+            return Ok(None);
+        }
         let mut out = Vec::new();
         let mut writer = DocumentWriter::new(&mut out);
         match missing.as_slice() {
-            [] => return Ok(None),
             [entry] => {
-                writer.str("name", &entry.collection);
+                writer.str("name", entry.collection());
             }
             entries => {
                 writer.document("name", |condition| {
                     condition.array("$in", |names| {
                         for entry in entries {
                             names.item(|item, index| {
-                                item.str(index, &entry.collection);
+                                item.str(index, entry.collection());
                             });
                         }
                         Ok(())
@@ -158,9 +176,9 @@ impl CommandSchemas {
     pub(super) fn feed(&mut self, info: &[u8]) -> Result<(), SchemaError> {
         crate::raw::scan(info, |_| false)?;
         let name = find(info, "name")?.and_then(|element| element.as_str());
-        let name = name.ok_or_else(|| SchemaError::NoName(self.database.clone()))?;
-        let namespace = format!("{}.{name}", self.database);
-        let Some(entry) = self.entries.iter_mut().find(|entry| entry.collection == name) else {
+        let name = name.ok_or_else(|| SchemaError::NoName(self.database().to_owned()))?;
+        let namespace = format!("{}.{name}", self.database());
+        let Some(entry) = self.entries.iter_mut().find(|entry| entry.collection() == name) else {
             return Err(SchemaError::Unexpected(namespace));
         };
         if entry.schema.is_some() {

@@ -16,16 +16,8 @@ pub extern "C" fn mongocrypt_ctx_mongo_op(
     op_bson: Option<&mut Binary>,
 ) -> bool {
     call(ctx, false, |ctx| {
-        let bytes = match ctx.step()? {
-            Step::CollectionInfo(need) => need.filter().as_bytes().to_vec(),
-            Step::Markings(need) => need.command().as_bytes().to_vec(),
-            Step::Keys(need) => need.filter().as_bytes().to_vec(),
-            Step::Credentials(_) | Step::Kms(_) | Step::Ready(_) => {
-                return Err(WRONG_STATE.into());
-            }
-        };
-        let out = op_bson.ok_or("invalid NULL output")?;
-        out.set(ctx.keep_operation(bytes));
+        let operation = ctx.operation()?;
+        op_bson.ok_or("invalid NULL output")?.set(operation);
         Ok(true)
     })
 }

@@ -12,7 +12,7 @@ use crate::status::Failure;
 #[unsafe(no_mangle)]
 pub extern "C" fn mongocrypt_ctx_datakey_init(ctx: Option<&mut Ctx>) -> bool {
     call(ctx, false, |ctx| {
-        let options = ctx.take_options(Allowed::DataKey)?.into_data_key();
+        let options = ctx.take_options(Allowed::DataKey)?.unwrap_or_default().into_data_key();
         ctx.go_on(|core, env| core.create_data_key(options, env))?;
         Ok(true)
     })
@@ -52,7 +52,7 @@ pub extern "C" fn mongocrypt_ctx_explicit_encrypt_init(
     msg: Option<&Binary>,
 ) -> bool {
     call(ctx, false, |ctx| {
-        let options = ctx.take_options(Allowed::Explicit)?;
+        let options = ctx.take_options(Allowed::Explicit)?.unwrap_or_default();
         let message = read_message(msg)?;
         ctx.go_on(|core, env| core.encrypt_value(message, &options.explicit, env))?;
         Ok(true)
@@ -66,7 +66,7 @@ pub extern "C" fn mongocrypt_ctx_explicit_encrypt_expression_init(
     msg: Option<&Binary>,
 ) -> bool {
     call(ctx, false, |ctx| {
-        let options = ctx.take_options(Allowed::Explicit)?;
+        let options = ctx.take_options(Allowed::Explicit)?.unwrap_or_default();
         let message = read_message(msg)?;
         ctx.go_on(|core, env| core.encrypt_expression(message, &options.explicit, env))?;
         Ok(true)
@@ -115,7 +115,7 @@ pub extern "C" fn mongocrypt_ctx_rewrap_many_datakey_init(
 ) -> bool {
     call(ctx, false, |ctx| {
         let view = filter.ok_or("filter must not be null")?;
-        let options = ctx.take_options(Allowed::MasterKey)?;
+        let options = ctx.take_options(Allowed::MasterKey)?.unwrap_or_default();
         let filter = view.document().ok_or("invalid BSON")?;
         let master_key = options.master_key_document();
         ctx.go_on(|core, _| core.rewrap_many(filter, master_key.as_deref()))?;

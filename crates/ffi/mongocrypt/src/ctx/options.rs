@@ -99,15 +99,21 @@ impl Ctx {
         }
     }
 
-    /// The options, for the operation that starts now.
-    pub(super) fn take_options(&mut self, allowed: Allowed) -> Result<Options, Refusal> {
+    /// The options, for the operation that starts now; `None` if none were set.
+    pub(super) fn take_options(
+        &mut self,
+        allowed: Allowed,
+    ) -> Result<Option<Box<Options>>, Refusal> {
         let options = match self.enter(Phase::Failed) {
             Phase::Setup(options) => options,
             Phase::Failed => return Err(Refusal::AlreadyFailed),
             Phase::Waiting(_) | Phase::Done => return Err("cannot double initialize".into()),
         };
-        let options = options.map_or_else(Options::default, |options| *options);
-        options.check(allowed, &self.engine)?;
+        match &options {
+            Some(options) => options.check(allowed, &self.engine)?,
+            None if allowed == Allowed::DataKey => return Err("master key required".into()),
+            None => {}
+        }
         Ok(options)
     }
 }
