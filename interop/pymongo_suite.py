@@ -11,6 +11,7 @@ not run stand in `pymongo-skips.txt` with their reasons.
 import argparse
 import collections
 import contextlib
+import fnmatch
 import importlib.metadata
 import json
 import os
@@ -29,6 +30,7 @@ import pymongo_services
 
 HERE = pathlib.Path(__file__).resolve().parent
 SKIPS = HERE / "pymongo-skips.txt"
+FAILURES = HERE / "pymongo-failures.txt"
 CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME", pathlib.Path.home() / ".cache")) / "fieldveil"
 
 SUITES = {
@@ -87,13 +89,17 @@ def main():
     folder = unpacked()
     files = options.files or SUITES[options.suite]
     condition = f"{options.suite} {options.mode} {'replica' if options.replica_set else 'standalone'}"
-    skips = read_skips(condition)
+    skips = read_patterns(SKIPS, condition)
+    failures = read_patterns(FAILURES, condition)
     with contextlib.ExitStack() as stack:
         scratch = stack.enter_context(fixtures.scratch())
         address = options.server or own_server(stack, options)
         environment = os.environ | {"DB_USER": "user", "DB_PASSWORD": "password"}
         environment.pop("KUBERNETES_SERVICE_HOST", None)
         environment["DB_IP"], environment["DB_PORT"] = address.rsplit(":", 1)
+        if options.suite == "server":
+            # A few tests look at the usual port, whatever they are told.
+            environment["FIELDVEIL_PORTS"] = json.dumps({"27017": int(environment["DB_PORT"])})
         if options.suite == "encryption":
             environment |= pymongo_services.environment(stack, scratch, known_keys())
         environment |= tested_programs(options.mode, scratch)
@@ -101,11 +107,12 @@ def main():
         environment["PYTHONPATH"] = str(HERE)
         results = []
         for file in files:
-            results += run(options, folder, file, scratch, environment)
+            results += [known(it, failures) for it in run(options, folder, file, scratch, environment)]
     if options.list_failures:
         print_failures(results)
     print_table(results)
     print_left_out(results, skips)
+    print_known(results)
     sys.exit(any(case.outcome == "failed" for case in results))
 
 
@@ -136,19 +143,27 @@ def source_distribution(package):
     return folder
 
 
-def read_skips(condition):
-    """The patterns of `pymongo-skips.txt` whose condition holds, each with its reason.
+def read_patterns(path, condition):
+    """The patterns of a list whose condition holds, each with its reason.
 
     A line is `pattern  # reason`; a line in brackets says when those below it hold.
     """
-    skips, holds = [], True
-    for line in SKIPS.read_text().splitlines():
+    patterns, holds = [], True
+    for line in path.read_text().splitlines():
         if line.startswith("["):
             holds = all(word in condition.split() for word in line.strip("[]").split())
         elif line and not line.startswith("#") and holds:
             pattern, reason = re.split(r"\s+# ", line, maxsplit=1)
-            skips.append((pattern, reason))
-    return skips
+            patterns.append((pattern, reason))
+    return patterns
+
+
+def known(case, failures):
+    """A failed test that the list of failures has, with the list's reason; any other as it is."""
+    for pattern, reason in failures:
+        if case.outcome == "failed" and fnmatch.fnmatchcase(f"{case.file}::{case.name}", pattern):
+            return case._replace(outcome="known", reason=reason)
+    return case
 
 
 def own_server(stack, options):
@@ -231,14 +246,17 @@ def print_failures(results):
 
 
 def print_table(results):
-    print(f"\n{'file':<64}{'passed':>8}{'failed':>8}{'skipped':>9}")
+    print(f"\n{'file':<64}{'passed':>8}{'failed':>8}{'known':>8}{'skipped':>9}{'rate':>9}")
     files = collections.defaultdict(collections.Counter)
     for case in results:
         files[case.file][case.outcome] += 1
         files["total"][case.outcome] += 1
     total = files.pop("total", collections.Counter())
     for file, count in [*sorted(files.items()), ("total", total)]:
-        print(f"{file:<64}{count['passed']:>8}{count['failed']:>8}{count['skipped']:>9}")
+        ran = count["passed"] + count["failed"] + count["known"]
+        rate = f"{100 * count['passed'] / ran:.1f} %" if ran else "-"
+        columns = f"{count['passed']:>8}{count['failed']:>8}{count['known']:>8}{count['skipped']:>9}"
+        print(f"{file:<64}{columns}{rate:>9}")
 
 
 def print_left_out(results, skips):
@@ -249,6 +267,19 @@ def print_left_out(results, skips):
     print(f"\nNot run, by {SKIPS.name}:")
     for pattern, reason in skips:
         print(f"  {pattern}: {reason}")
+
+
+def print_known(results):
+    """The failures that are known, by reason; they count against the rate."""
+    reasons = collections.defaultdict(list)
+    for case in results:
+        if case.outcome == "known":
+            reasons[case.reason].append(f"{case.file}::{case.name}")
+    print(f"\nKnown failures, by {FAILURES.name}:")
+    for reason, names in sorted(reasons.items()):
+        print(f"  {len(names)}: {reason}")
+        for name in names:
+            print(f"       {name}")
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ use crate::{
     commands::cursor,
     concern,
     error::{CommandError, CommandResult},
-    fail_points,
+    fail_points::{self, WriteFault},
     peer::Peer,
     request::Request,
     retry,
@@ -67,12 +67,22 @@ async fn answer(shared: &Arc<Shared>, peer: &Arc<Peer>, request: Request) -> Ans
             {
                 return Answer::Close;
             }
-            let failure = fault.as_ref().and_then(fail_points::error);
+            let mut failure = fault.as_ref().and_then(fail_points::error);
+            let write_fault = write_fault(shared, command, &request);
+            if let Some(WriteFault { before_commit: Some(code), close }) = write_fault {
+                if close {
+                    return Answer::Close;
+                }
+                failure = Some(CommandError::new(code, "failing before the commit, as asked"));
+            }
             let request = Arc::new(request);
             let result = match failure {
                 Some(error) => Err(error),
                 None => place_and_await(shared, peer, command, &request).await,
             };
+            if write_fault.is_some_and(|fault| fault.close) {
+                return Answer::Close;
+            }
             let request = Arc::unwrap_or_clone(request);
             return finish(shared, request, result, fault, begun);
         }
@@ -177,6 +187,14 @@ fn fault(shared: &Shared, peer: &Peer, request: &Request) -> Option<fail_points:
     let namespace = format!("{}.{collection}", request.database);
     let app_name = peer.state().app_name.clone();
     shared.fail_points.for_command(&request.name, app_name.as_deref(), &namespace)
+}
+
+/// What a test wants to happen to a write that a driver may send again.
+fn write_fault(shared: &Shared, command: &Command, request: &Request) -> Option<WriteFault> {
+    let is_retryable = shared.options.test_commands
+        && matches!(command.name, "insert" | "update" | "delete" | "findAndModify" | "bulkWrite")
+        && request.body.get("txnNumber").is_ok_and(|number| number.is_some());
+    is_retryable.then(|| shared.fail_points.for_retryable_write()).flatten()
 }
 
 /// Waits as long as a monitoring client allows, since the topology does not change.

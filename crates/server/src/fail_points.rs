@@ -43,6 +43,15 @@ enum Mode {
     Skip(i64),
 }
 
+/// What `onPrimaryTransactionalWrite` does to a write that may be sent again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct WriteFault {
+    /// Fail with this code, and write nothing.
+    pub(crate) before_commit: Option<i32>,
+    /// Close the connection in place of an answer.
+    pub(crate) close: bool,
+}
+
 /// What a fail point does to a command.
 #[derive(Debug, Default)]
 pub(crate) struct Fault {
@@ -94,14 +103,25 @@ impl FailPoints {
     ) -> Option<Fault> {
         self.enter("failCommand", |data| {
             let names = data.get_array("failCommands").ok();
-            let is_named = names.is_some_and(|names| {
-                names.into_iter().flatten().any(|name| name.as_str() == Some(command))
-            });
+            let is_named = flag(data, "failAllCommands")
+                || names.is_some_and(|names| {
+                    names.into_iter().flatten().any(|name| name.as_str() == Some(command))
+                });
             let is_app = data.get_str("appName").ok().is_none_or(|name| Some(name) == app_name);
             let is_namespace = data.get_str("namespace").ok().is_none_or(|name| name == namespace);
             is_named && is_app && is_namespace
         })
         .map(|data| fault(&data))
+    }
+
+    /// The fault of a write that may be sent again, used up by asking.
+    pub(crate) fn for_retryable_write(&self) -> Option<WriteFault> {
+        let data = self.named("onPrimaryTransactionalWrite")?;
+        let code = data.get("failBeforeCommitExceptionCode").ok().flatten().and_then(integer);
+        Some(WriteFault {
+            before_commit: code.and_then(|code| i32::try_from(code).ok()),
+            close: !matches!(data.get("closeConnection"), Ok(Some(RawBsonRef::Boolean(false)))),
+        })
     }
 
     /// Whether another fail point is on; used up by asking.
@@ -156,19 +176,22 @@ fn parse_mode(mode: RawBsonRef<'_>) -> Result<Option<Mode>, CommandError> {
     }
 }
 
+fn flag(data: &RawDocument, name: &str) -> bool {
+    matches!(data.get(name), Ok(Some(RawBsonRef::Boolean(true))))
+}
+
 fn fault(data: &RawDocument) -> Fault {
-    let flag = |name| matches!(data.get(name), Ok(Some(RawBsonRef::Boolean(true))));
     let count = |name| data.get(name).ok().flatten().and_then(integer);
     let labels = data.get_array("errorLabels").ok().map(|labels| {
         labels.into_iter().flatten().filter_map(|label| label.as_str()).map(str::to_owned).collect()
     });
     let write_concern_error = data.get_document("writeConcernError").ok().map(ToOwned::to_owned);
     Fault {
-        block: flag("blockConnection")
+        block: flag(data, "blockConnection")
             .then(|| count("blockTimeMS").and_then(|millis| u64::try_from(millis).ok()))
             .flatten()
             .map(Duration::from_millis),
-        close: flag("closeConnection"),
+        close: flag(data, "closeConnection"),
         error_code: count("errorCode").and_then(|code| i32::try_from(code).ok()),
         error_extra: data.get_document("errorExtraInfo").ok().map(ToOwned::to_owned),
         error_labels: labels,
@@ -209,6 +232,28 @@ mod tests {
         assert!(points.for_command("find", None, "a.b").is_none());
         let off = RawBsonRef::String("off");
         assert_eq!(points.configure("failCommand", off, None).unwrap(), 2);
+    }
+
+    #[test]
+    fn all_commands_fail_when_none_is_named() {
+        let points = FailPoints::default();
+        let data = rawdoc! { "failAllCommands": true, "closeConnection": true };
+        let mode = RawBsonRef::String("alwaysOn");
+        points.configure("failCommand", mode, Some(&data)).unwrap();
+        assert!(points.for_command("find", None, "a.b").unwrap().close);
+    }
+
+    #[test]
+    fn a_write_fails_before_it_is_committed_or_loses_its_answer() {
+        let points = FailPoints::default();
+        let mode = RawBsonRef::String("alwaysOn");
+        points.configure("onPrimaryTransactionalWrite", mode, None).unwrap();
+        let lost = WriteFault { before_commit: None, close: true };
+        assert_eq!(points.for_retryable_write(), Some(lost));
+        let data = rawdoc! { "failBeforeCommitExceptionCode": 1, "closeConnection": false };
+        points.configure("onPrimaryTransactionalWrite", mode, Some(&data)).unwrap();
+        let failed = WriteFault { before_commit: Some(1), close: false };
+        assert_eq!(points.for_retryable_write(), Some(failed));
     }
 
     #[test]

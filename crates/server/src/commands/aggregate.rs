@@ -8,7 +8,7 @@ use crate::{
     auth,
     call::Call,
     codes,
-    commands::{cursor::first_batch, explain},
+    commands::{cursor::first_batch, explain, index},
     cursors::{DEFAULT_FIRST_BATCH, OpenCursor, Source},
     dispatch::not_authorized,
     error::{CommandError, CommandResult},
@@ -58,7 +58,8 @@ fn aggregate(call: &Call<'_>) -> CommandResult {
     };
     let options = options(call)?;
     arguments.finish()?;
-    refuse_change_streams(pipeline)?;
+    refuse_stages(pipeline)?;
+    check_read_concern(arguments, pipeline)?;
     let with_sessions = with_sessions(call, &target, pipeline)?;
     let pipeline = with_sessions.as_deref().unwrap_or(pipeline);
 
@@ -131,12 +132,14 @@ pub(crate) fn options(call: &Call<'_>) -> Result<AggregateOptions, CommandError>
     Ok(options)
 }
 
-fn refuse_change_streams(pipeline: &RawArray) -> Result<(), CommandError> {
+/// Refuses first stages that need another kind of server.
+fn refuse_stages(pipeline: &RawArray) -> Result<(), CommandError> {
     match first_stage(pipeline, 0) {
         Some("$changeStream") => Err(CommandError::new(
             40573,
             "The $changeStream stage is only supported on replica sets",
         )),
+        Some("$listSearchIndexes") => Err(index::search_not_enabled()),
         _ => Ok(()),
     }
 }
@@ -174,6 +177,19 @@ fn with_sessions(
         stages.push(stage);
     }
     Ok(Some(stages))
+}
+
+/// A linearizable read would have to confirm what the pipeline itself writes.
+fn check_read_concern(arguments: &Arguments<'_>, pipeline: &RawArray) -> Result<(), CommandError> {
+    let level =
+        arguments.document("readConcern")?.and_then(|concern| concern.get_str("level").ok());
+    if level == Some("linearizable") && writes(pipeline) {
+        return Err(CommandError::new(
+            codes::INVALID_OPTIONS,
+            "$out and $merge cannot be used with the read concern level 'linearizable'",
+        ));
+    }
+    Ok(())
 }
 
 /// Refuses to write where the client may only read, and to read the users through the back door.

@@ -30,6 +30,7 @@ const COMMAND_FIELDS: &[&str] = &[
     "collMod",
     "comment",
     "writeConcern",
+    "readConcern",
     "maxTimeMS",
     "lsid",
     "txnNumber",

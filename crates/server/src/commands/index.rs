@@ -17,6 +17,9 @@ pub(crate) const COMMANDS: &[Command] = &[
     Command::new("dropIndexes", Access::Index, drop_indexes, "drops indexes")
         .alias(&["deleteIndexes"])
         .stable(),
+    Command::new("createSearchIndexes", Access::Index, search, "refused: Atlas only"),
+    Command::new("updateSearchIndex", Access::Index, search, "refused: Atlas only"),
+    Command::new("dropSearchIndex", Access::Index, search, "refused: Atlas only"),
     Command::new("listIndexes", Access::Inspect, list, "the indexes of a collection").stable(),
 ];
 
@@ -39,6 +42,18 @@ fn create(call: &Call<'_>) -> CommandResult {
         reply.append(cstr!("note"), "all indexes already exist");
     }
     Ok(reply)
+}
+
+fn search(_: &Call<'_>) -> CommandResult {
+    Err(search_not_enabled())
+}
+
+/// What a server without Atlas Search says to commands and stages about its indexes.
+pub(crate) fn search_not_enabled() -> CommandError {
+    CommandError {
+        code_name: Some("SearchNotEnabled".to_owned()),
+        ..CommandError::new(31082, "search indexes need Atlas Search, which this server has not")
+    }
 }
 
 fn drop_indexes(call: &Call<'_>) -> CommandResult {

@@ -101,6 +101,14 @@ fn scale(call: &Call<'_>) -> Result<u64, CommandError> {
 
 fn validate(call: &Call<'_>) -> CommandResult {
     let namespace: Namespace = call.namespace()?;
+    let flag = |name| call.arguments.bool(name).map(Option::unwrap_or_default);
+    if flag("background")? && flag("full")? {
+        return Err(CommandError::new(
+            codes::INVALID_OPTIONS,
+            "Running the validate command with both { background: true } and { full: true } is \
+             not supported.",
+        ));
+    }
     call.arguments.ignore(&[
         "background",
         "full",
