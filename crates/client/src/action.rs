@@ -17,6 +17,7 @@
 mod aggregate;
 mod bulk_write;
 mod count;
+mod create_collection;
 mod delete;
 mod distinct;
 mod find;
@@ -29,6 +30,7 @@ mod update;
 pub use aggregate::Aggregate;
 pub use bulk_write::{BulkWrite, BulkWriteResult, WriteModel};
 pub use count::CountDocuments;
+pub use create_collection::CreateCollection;
 pub use delete::Delete;
 pub use distinct::Distinct;
 pub use find::{Find, FindOne};

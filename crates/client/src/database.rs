@@ -6,7 +6,7 @@ use bson::{Document, RawDocumentBuf};
 use mongodb::{Database, options::CollectionOptions};
 
 use crate::{
-    action::{RunCommand, RunCursorCommand},
+    action::{CreateCollection, RunCommand, RunCursorCommand},
     collection::EncryptedCollection,
     engine::Engine,
 };
@@ -84,12 +84,19 @@ impl EncryptedDatabase {
         RunCursorCommand::new(self, Ok(command))
     }
 
-    /// Creates a collection; give its schema as `validator` to have the server enforce it.
-    pub fn create_collection(
-        &self,
-        name: impl Into<String>,
-    ) -> mongodb::action::CreateCollection<'_> {
-        self.inner.create_collection(name)
+    /// Creates a collection; give its schema as `validator` to have the server enforce it, and to
+    /// have clients that lack it find it there.
+    ///
+    /// ```no_run
+    /// # use bson::{Document, doc};
+    /// # async fn run(client: fieldveil::EncryptedClient, schema: Document) -> fieldveil::Result<()> {
+    /// let validator = doc! { "$jsonSchema": schema };
+    /// client.database("clinic").create_collection("patients").validator(validator).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn create_collection(&self, name: impl Into<String>) -> CreateCollection<'_> {
+        CreateCollection::new(self, name.into())
     }
 
     /// Lists the collections' names.

@@ -298,3 +298,62 @@ async fn a_session_goes_through() {
     assert_eq!(first, doc! { "_id": 1, "ssn": SSN });
     assert!(cursor.next(&mut session).await.is_none());
 }
+
+#[tokio::test]
+async fn the_options_of_a_bulk_write_arrive() {
+    let bed = Bed::new().await;
+    let patients = bed.patients(Algorithm::Deterministic).await;
+    let all = [doc! { "_id": 1, "ssn": SSN, "n": 1 }, doc! { "_id": 2, "ssn": SSN, "n": [5, 6] }];
+    patients.insert_many(all).await.unwrap();
+    let result = patients
+        .bulk_write([
+            WriteModel::update_one(doc! { "ssn": SSN }, doc! { "$set": { "last": true } })
+                .sort(doc! { "_id": -1 }),
+            WriteModel::update_many(doc! { "_id": 2 }, doc! { "$set": { "n.$[big]": 9 } })
+                .array_filters([doc! { "big": { "$gt": 5 } }]),
+            WriteModel::delete_one(doc! { "$expr": { "$eq": ["$_id", "$$id"] } }),
+        ])
+        .let_vars(doc! { "id": 1 })
+        .comment("all at once".into())
+        .await
+        .unwrap();
+    assert_eq!((result.modified_count, result.deleted_count), (2, 1));
+    let left = patients.find_one(doc! {}).await.unwrap().unwrap();
+    assert_eq!(left, doc! { "_id": 2, "ssn": SSN, "n": [5, 9], "last": true });
+}
+
+#[tokio::test]
+async fn a_new_collection_has_its_validator_unless_it_holds_plaintext() {
+    let bed = Bed::new().await;
+    let schema = bed.schema(Algorithm::Deterministic);
+    let client = bed.builder().schema("clinic.patients", schema.clone()).build().await.unwrap();
+    let database = client.database(DATABASE);
+    let validator = doc! { "$jsonSchema": schema.clone() };
+    database.create_collection(COLLECTION).validator(validator).await.unwrap();
+    assert_eq!(database.list_collection_names().await.unwrap(), [COLLECTION]);
+    bed.stored().insert_one(doc! { "ssn": SSN }).await.unwrap_err();
+    let patients = database.collection::<Document>(COLLECTION);
+    patients.insert_one(doc! { "ssn": SSN }).await.unwrap();
+
+    // A comparison would stand in the collection's metadata in plaintext.
+    let comparison = doc! { "ssn": SSN };
+    let client = bed.builder().schema("clinic.others", schema).build().await.unwrap();
+    let database = client.database(DATABASE);
+    let error = database.create_collection("others").validator(comparison).await.unwrap_err();
+    assert_eq!(error.part(), fieldveil::Part::Analysis, "{error}");
+    assert_eq!(database.list_collection_names().await.unwrap(), [COLLECTION]);
+}
+
+#[tokio::test]
+async fn run_cursor_command_encrypts_the_command_and_decrypts_every_batch() {
+    let bed = Bed::new().await;
+    let patients = bed.patients(Algorithm::Deterministic).await;
+    patients.insert_many((0..5).map(|id| doc! { "_id": id, "ssn": SSN })).await.unwrap();
+    let client = bed.builder().schema("clinic.patients", bed.schema(Algorithm::Deterministic));
+    let database = client.build().await.unwrap().database(DATABASE);
+    let find = doc! { "find": COLLECTION, "filter": { "ssn": SSN }, "batchSize": 2 };
+    let cursor = database.run_cursor_command(find).batch_size(1).await.unwrap();
+    let found: Vec<Document> = cursor.try_collect().await.unwrap();
+    assert_eq!(found.len(), 5);
+    assert!(found.iter().all(|document| document.get_str("ssn").unwrap() == SSN));
+}

@@ -3,10 +3,13 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod common;
+#[path = "common/values.rs"]
+mod values;
 
-use bson::{Binary, Bson, doc, raw::cstr, spec::BinarySubtype};
+use bson::{Binary, Bson, doc, spec::BinarySubtype};
 use common::{Bed, KEY_VAULT};
 use fieldveil::{Algorithm, ClientEncryption, EncryptKey, LocalKey, Part};
+use values::{Value, every_type, never_encrypted};
 
 fn example() -> EncryptKey {
     EncryptKey::AltName("example".to_owned())
@@ -27,48 +30,21 @@ async fn a_value_is_encrypted_and_decrypted_explicitly() {
 #[tokio::test]
 async fn every_type_goes_where_its_algorithm_allows_it() {
     let bed = Bed::new().await;
-    for (value, deterministic) in every_type() {
+    for Value { name, value, deterministic } in every_type() {
         for algorithm in [Algorithm::Random, Algorithm::Deterministic] {
             let encrypted = bed.keys.encrypt(value.clone(), example(), algorithm).await;
             if algorithm == Algorithm::Random || deterministic {
-                let encrypted = encrypted.unwrap_or_else(|error| panic!("{value:?}: {error}"));
+                let encrypted = encrypted.unwrap_or_else(|error| panic!("{name}: {error}"));
                 assert_eq!(bed.keys.decrypt(&encrypted).await.unwrap(), value);
             } else {
                 let error = encrypted.unwrap_err();
-                assert!(error.to_string().contains("deterministic"), "{value:?}: {error}");
+                assert!(error.to_string().contains("deterministic"), "{name}: {error}");
             }
         }
     }
-    let encrypted = Binary { subtype: BinarySubtype::Encrypted, bytes: vec![0; 40] };
-    for value in [Bson::Null, Bson::Undefined, Bson::MinKey, Bson::MaxKey, encrypted.into()] {
+    for value in never_encrypted() {
         bed.keys.encrypt(value, example(), Algorithm::Random).await.unwrap_err();
     }
-}
-
-/// A value of each type, and whether it may be encrypted deterministically.
-fn every_type() -> Vec<(Bson, bool)> {
-    let binary = Binary { subtype: BinarySubtype::Generic, bytes: vec![1, 2, 3] };
-    let regex = bson::Regex { pattern: cstr!("^a").to_owned(), options: cstr!("i").to_owned() };
-    let with_scope =
-        bson::JavaScriptCodeWithScope { code: "f()".to_owned(), scope: doc! { "a": 1 } };
-    vec![
-        (Bson::Double(1.5), false),
-        (Bson::String("text".to_owned()), true),
-        (Bson::Document(doc! { "a": { "b": 1 } }), false),
-        (Bson::Array(vec![1.into(), "two".into()]), false),
-        (Bson::Binary(binary), true),
-        (Bson::ObjectId(bson::oid::ObjectId::new()), true),
-        (Bson::Boolean(true), false),
-        (Bson::DateTime(bson::DateTime::from_millis(12345)), true),
-        (Bson::RegularExpression(regex), true),
-        (Bson::JavaScriptCode("f()".to_owned()), true),
-        (Bson::Symbol("symbol".to_owned()), true),
-        (Bson::JavaScriptCodeWithScope(with_scope), false),
-        (Bson::Int32(7), true),
-        (Bson::Timestamp(bson::Timestamp { time: 1, increment: 2 }), true),
-        (Bson::Int64(1 << 40), true),
-        (Bson::Decimal128("1.5".parse().unwrap()), false),
-    ]
 }
 
 #[tokio::test]

@@ -1,165 +1,26 @@
 //! `bulk_write` on a collection.
 
-use std::collections::BTreeMap;
+mod model;
+mod result;
 
 use bson::{Bson, Document, RawDocumentBuf};
 use mongodb::{
     ClientSession,
-    error::ErrorKind,
-    options::{Collation, Hint, InsertManyOptions, UpdateModifications},
-    results::UpdateResult,
+    options::{BulkWriteOptions, InsertManyOptions, WriteConcern},
 };
 
-use super::{Delete, ReplaceOne, Update, awaitable, insert::Batches, opaque_debug, session_setter};
+pub use model::WriteModel;
+pub use result::BulkWriteResult;
+
+use super::{
+    Delete, ReplaceOne, Update, awaitable, insert::Batches, opaque_debug, option_setters,
+    session_setter,
+};
 use crate::{
     collection::EncryptedCollection,
     error::{BulkWriteError, Error, Result},
 };
-
-/// One write of a [`bulk_write`](EncryptedCollection::bulk_write).
-///
-/// ```no_run
-/// # use bson::{Document, doc};
-/// use fieldveil::action::WriteModel;
-/// # async fn run(patients: fieldveil::EncryptedCollection<Document>) -> fieldveil::Result<()> {
-/// let result = patients
-///     .bulk_write([
-///         WriteModel::insert_one(doc! { "_id": 1, "ssn": "123-12-1234" }),
-///         WriteModel::update_one(doc! { "_id": 1 }, doc! { "$set": { "ssn": "457-55-5462" } }),
-///         WriteModel::delete_one(doc! { "ssn": "457-55-5462" }),
-///     ])
-///     .await?;
-/// assert_eq!(result.deleted_count, 1);
-/// # Ok(())
-/// # }
-/// ```
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub enum WriteModel {
-    /// Inserts a document.
-    InsertOne {
-        /// The document.
-        document: Document,
-    },
-    /// Updates one document, or all that match.
-    Update {
-        /// Which documents.
-        filter: Document,
-        /// What to do with them.
-        update: UpdateModifications,
-        /// All that match instead of the first.
-        multi: bool,
-        /// Inserts a document if none matches.
-        upsert: Option<bool>,
-        /// Which elements of arrays.
-        array_filters: Option<Vec<Document>>,
-        /// How strings compare.
-        collation: Option<Collation>,
-        /// Which index.
-        hint: Option<Hint>,
-    },
-    /// Replaces one document.
-    ReplaceOne {
-        /// Which document.
-        filter: Document,
-        /// What replaces it.
-        replacement: Document,
-        /// Inserts the replacement if none matches.
-        upsert: Option<bool>,
-        /// How strings compare.
-        collation: Option<Collation>,
-        /// Which index.
-        hint: Option<Hint>,
-    },
-    /// Deletes one document, or all that match.
-    Delete {
-        /// Which documents.
-        filter: Document,
-        /// All that match instead of the first.
-        multi: bool,
-        /// How strings compare.
-        collation: Option<Collation>,
-        /// Which index.
-        hint: Option<Hint>,
-    },
-}
-
-impl WriteModel {
-    /// Inserts a document.
-    #[must_use]
-    pub fn insert_one(document: Document) -> Self {
-        Self::InsertOne { document }
-    }
-
-    /// Updates the first document that matches.
-    #[must_use]
-    pub fn update_one(filter: Document, update: impl Into<UpdateModifications>) -> Self {
-        Self::update(filter, update.into(), false)
-    }
-
-    /// Updates every document that matches.
-    #[must_use]
-    pub fn update_many(filter: Document, update: impl Into<UpdateModifications>) -> Self {
-        Self::update(filter, update.into(), true)
-    }
-
-    /// Replaces the first document that matches.
-    #[must_use]
-    pub fn replace_one(filter: Document, replacement: Document) -> Self {
-        Self::ReplaceOne { filter, replacement, upsert: None, collation: None, hint: None }
-    }
-
-    /// Deletes the first document that matches.
-    #[must_use]
-    pub fn delete_one(filter: Document) -> Self {
-        Self::Delete { filter, multi: false, collation: None, hint: None }
-    }
-
-    /// Deletes every document that matches.
-    #[must_use]
-    pub fn delete_many(filter: Document) -> Self {
-        Self::Delete { filter, multi: true, collation: None, hint: None }
-    }
-
-    /// Inserts a document if an update or replacement matches none.
-    #[must_use]
-    pub fn upsert(mut self) -> Self {
-        if let Self::Update { upsert, .. } | Self::ReplaceOne { upsert, .. } = &mut self {
-            *upsert = Some(true);
-        }
-        self
-    }
-
-    fn update(filter: Document, update: UpdateModifications, multi: bool) -> Self {
-        Self::Update {
-            filter,
-            update,
-            multi,
-            upsert: None,
-            array_filters: None,
-            collation: None,
-            hint: None,
-        }
-    }
-}
-
-/// What a [`bulk_write`](EncryptedCollection::bulk_write) did. Indexes count the models from 0.
-#[derive(Debug, Clone, Default, PartialEq)]
-#[non_exhaustive]
-pub struct BulkWriteResult {
-    /// Documents inserted.
-    pub inserted_count: u64,
-    /// Documents that updates and replacements matched.
-    pub matched_count: u64,
-    /// Documents that updates and replacements changed.
-    pub modified_count: u64,
-    /// Documents deleted.
-    pub deleted_count: u64,
-    /// The ids of inserted documents.
-    pub inserted_ids: BTreeMap<usize, Bson>,
-    /// The ids of upserted documents.
-    pub upserted_ids: BTreeMap<usize, Bson>,
-}
+use result::Done;
 
 /// A pending bulk write, made by [`EncryptedCollection::bulk_write`].
 ///
@@ -169,7 +30,7 @@ pub struct BulkWriteResult {
 pub struct BulkWrite<'a> {
     collection: EncryptedCollection<RawDocumentBuf>,
     models: Vec<WriteModel>,
-    ordered: bool,
+    options: BulkWriteOptions,
     session: Option<&'a mut ClientSession>,
 }
 
@@ -178,25 +39,28 @@ impl<'a> BulkWrite<'a> {
         collection: EncryptedCollection<RawDocumentBuf>,
         models: Vec<WriteModel>,
     ) -> Self {
-        Self { collection, models, ordered: true, session: None }
+        Self { collection, models, options: BulkWriteOptions::default(), session: None }
     }
 
     session_setter!();
 
-    /// Whether the first error ends the bulk write (the default), or the others go on.
-    pub fn ordered(mut self, ordered: bool) -> Self {
-        self.ordered = ordered;
-        self
+    option_setters! { BulkWriteOptions:
+        bypass_document_validation: bool,
+        comment: Bson,
+        let_vars: Document,
+        ordered: bool,
+        write_concern: WriteConcern,
     }
 
     async fn execute(self) -> Result<BulkWriteResult> {
-        let Self { collection, models, ordered, mut session } = self;
-        let writes = prepare(&collection, models).await?;
+        let Self { collection, models, options, mut session } = self;
+        let ordered = options.ordered.unwrap_or(true);
+        let writes = prepare(&collection, models, &options).await?;
         let mut done = Done::default();
         let mut index = 0;
         for write in writes {
             let models = write.models();
-            done.send(&collection, write, index, ordered, session.as_deref_mut()).await;
+            write.send(&collection, index, &options, session.as_deref_mut(), &mut done).await;
             index += models;
             if ordered && !done.errors.is_empty() {
                 break;
@@ -228,12 +92,46 @@ impl Write {
             _ => 1,
         }
     }
+
+    /// Sends it; `index` is that of its first model.
+    async fn send(
+        self,
+        collection: &EncryptedCollection<RawDocumentBuf>,
+        index: usize,
+        options: &BulkWriteOptions,
+        session: Option<&mut ClientSession>,
+        done: &mut Done,
+    ) {
+        let outcome = match self {
+            Self::Insert(batches) => {
+                let mut insert = InsertManyOptions::default();
+                insert.ordered = options.ordered;
+                insert.bypass_document_validation = options.bypass_document_validation;
+                insert.comment.clone_from(&options.comment);
+                insert.write_concern.clone_from(&options.write_concern);
+                let ids = batches.ids.clone();
+                let outcome = batches.send(collection, &insert, session).await;
+                done.inserted(ids, outcome, index, options.ordered.unwrap_or(true));
+                return;
+            }
+            Self::Update(update) => update.send(session).await.map(|r| done.updated(r, index)),
+            Self::Replace(replace) => replace.send(session).await.map(|r| done.updated(r, index)),
+            Self::Delete(delete) => delete
+                .send(session)
+                .await
+                .map(|result| done.result.deleted_count += result.deleted_count),
+        };
+        if let Err(error) = outcome {
+            done.errors.insert(index, error);
+        }
+    }
 }
 
 /// Encrypts all writes; inserts that follow one another become one.
 async fn prepare(
     collection: &EncryptedCollection<RawDocumentBuf>,
     models: Vec<WriteModel>,
+    options: &BulkWriteOptions,
 ) -> Result<Vec<Write>> {
     let mut writes = Vec::new();
     let mut inserts = Vec::new();
@@ -243,7 +141,7 @@ async fn prepare(
             continue;
         }
         flush(collection, &mut inserts, &mut writes).await?;
-        writes.push(single(collection, model).await?);
+        writes.push(single(collection, model, options).await?);
     }
     flush(collection, &mut inserts, &mut writes).await?;
     Ok(writes)
@@ -264,6 +162,7 @@ async fn flush(
 async fn single(
     collection: &EncryptedCollection<RawDocumentBuf>,
     model: WriteModel,
+    options: &BulkWriteOptions,
 ) -> Result<Write> {
     let collection = collection.clone();
     Ok(match model {
@@ -271,20 +170,39 @@ async fn single(
             let document = RawDocumentBuf::try_from(&document)?;
             Write::Insert(Batches::encrypt(&collection, vec![document]).await?)
         }
-        WriteModel::Update { filter, update, multi, upsert, array_filters, collation, hint } => {
+        WriteModel::Update {
+            filter,
+            update,
+            multi,
+            upsert,
+            array_filters,
+            collation,
+            hint,
+            sort,
+        } => {
             let mut action = Update::new(collection, filter, update, multi);
             action.options.upsert = upsert;
             action.options.array_filters = array_filters;
             action.options.collation = collation;
             action.options.hint = hint;
+            action.options.sort = sort;
+            action.options.bypass_document_validation = options.bypass_document_validation;
+            action.options.comment.clone_from(&options.comment);
+            action.options.let_vars.clone_from(&options.let_vars);
+            action.options.write_concern.clone_from(&options.write_concern);
             action.encrypt().await?;
             Write::Update(action)
         }
-        WriteModel::ReplaceOne { filter, replacement, upsert, collation, hint } => {
+        WriteModel::ReplaceOne { filter, replacement, upsert, collation, hint, sort } => {
             let mut action = ReplaceOne::new(collection, filter, Ok(replacement));
             action.options.upsert = upsert;
             action.options.collation = collation;
             action.options.hint = hint;
+            action.options.sort = sort;
+            action.options.bypass_document_validation = options.bypass_document_validation;
+            action.options.comment.clone_from(&options.comment);
+            action.options.let_vars.clone_from(&options.let_vars);
+            action.options.write_concern.clone_from(&options.write_concern);
             action.encrypt().await?;
             Write::Replace(action)
         }
@@ -292,89 +210,11 @@ async fn single(
             let mut action = Delete::new(collection, filter, multi);
             action.options.collation = collation;
             action.options.hint = hint;
+            action.options.comment.clone_from(&options.comment);
+            action.options.let_vars.clone_from(&options.let_vars);
+            action.options.write_concern.clone_from(&options.write_concern);
             action.encrypt().await?;
             Write::Delete(action)
         }
     })
-}
-
-/// What was done so far.
-#[derive(Default)]
-struct Done {
-    result: BulkWriteResult,
-    errors: BTreeMap<usize, Error>,
-}
-
-impl Done {
-    async fn send(
-        &mut self,
-        collection: &EncryptedCollection<RawDocumentBuf>,
-        write: Write,
-        index: usize,
-        ordered: bool,
-        session: Option<&mut ClientSession>,
-    ) {
-        let outcome = match write {
-            Write::Insert(batches) => {
-                let mut options = InsertManyOptions::default();
-                options.ordered = Some(ordered);
-                let ids = batches.ids.clone();
-                let outcome = batches.send(collection, &options, session).await;
-                self.inserted(ids, outcome, index, ordered);
-                return;
-            }
-            Write::Update(update) => update.send(session).await.map(|r| self.updated(r, index)),
-            Write::Replace(replace) => replace.send(session).await.map(|r| self.updated(r, index)),
-            Write::Delete(delete) => delete
-                .send(session)
-                .await
-                .map(|result| self.result.deleted_count += result.deleted_count),
-        };
-        if let Err(error) = outcome {
-            self.errors.insert(index, error);
-        }
-    }
-
-    fn updated(&mut self, updated: UpdateResult, index: usize) {
-        self.result.matched_count += updated.matched_count;
-        self.result.modified_count += updated.modified_count;
-        if let Some(id) = updated.upserted_id {
-            self.result.upserted_ids.insert(index, id);
-        }
-    }
-
-    fn inserted(
-        &mut self,
-        ids: Vec<Bson>,
-        outcome: Result<(), mongodb::error::Error>,
-        index: usize,
-        ordered: bool,
-    ) {
-        let (failed, end) = match outcome {
-            Ok(()) => (Vec::new(), ids.len()),
-            Err(error) => {
-                let failed: Vec<usize> = match &*error.kind {
-                    ErrorKind::InsertMany(failure) => {
-                        failure.write_errors.iter().flatten().map(|error| error.index).collect()
-                    }
-                    _ => Vec::new(),
-                };
-                let first = failed.iter().min().copied();
-                self.errors.insert(index + first.unwrap_or_default(), error.into());
-                // Without an index nothing is known to be inserted.
-                let end = match first {
-                    None => 0,
-                    Some(first) if ordered => first,
-                    Some(_) => ids.len(),
-                };
-                (failed, end)
-            }
-        };
-        for (position, id) in ids.into_iter().enumerate().take(end) {
-            if !failed.contains(&position) {
-                self.result.inserted_ids.insert(index + position, id);
-                self.result.inserted_count += 1;
-            }
-        }
-    }
 }

@@ -18,7 +18,6 @@
 //! | 13 | Unique index on `keyAltNames` | `p13_unique_index_on_key_alt_names` |
 //! | 14 | Decryption events | `p14_decryption_events` |
 //! | 16 | Rewrap | `p16_rewrap` |
-//! | 20 | No mongocryptd client beside the shared library | `p20_no_mongocryptd_client` |
 //! | 22 | Range explicit encryption | `p22_range_explicit_encryption`: payloads and refusals. Its finds need a server with Queryable Encryption |
 //! | 23 | Range explicit encryption applies defaults | `p23_range_defaults` |
 //! | 25 | `$lookup` | `p25_lookup`: the joins of collections without Queryable Encryption |
@@ -28,6 +27,8 @@
 //!
 //! - 19, Azure credentials of a machine: needs a virtual machine of Azure. The answers of its
 //!   metadata service are tested under 18.
+//! - 20, No mongocryptd client beside the shared library: there is no client for it to be made; 8 shows
+//!   that there is no mongocryptd either.
 //! - 21, Automatic data encryption keys: creates collections with Queryable Encryption, which the
 //!   embedded server does not have.
 
@@ -36,7 +37,10 @@
 mod p01_custom_key_material;
 mod p02_data_key_and_double_encryption;
 mod p03_external_key_vault;
+mod p04_bson_size_limits;
 mod p05_views_are_prohibited;
+mod p06_corpus;
+mod p08_bypass_spawning_mongocryptd;
 mod p09_deadlock;
 mod p12_explicit_encryption;
 mod p13_unique_index_on_key_alt_names;
@@ -47,3 +51,5 @@ mod p23_range_defaults;
 mod p25_lookup;
 mod p27_string_explicit_encryption;
 mod setup;
+#[path = "../common/values.rs"]
+mod values;
