@@ -1,14 +1,16 @@
 //! `cargo xtask bench`: how fast we are, as ratios against a peer in the same run.
 
-use std::env;
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::Result;
 use clap::{Args, Subcommand};
 
 use crate::process::{built, cargo, root, step};
+
+mod core;
+mod instructions;
+mod pymongo;
 
 #[derive(Args)]
 pub(crate) struct Options {
@@ -19,22 +21,23 @@ pub(crate) struct Options {
 #[derive(Subcommand)]
 enum What {
     /// Our `libmongocrypt` against the C library, through the C ABI (`bench/abi_bench.c`).
-    Core(Core),
-}
-
-#[derive(Args)]
-struct Core {
-    /// The C library to compare with. Without it, Debian's package `libmongocrypt0` (1.7.2, native
-    /// crypto) is downloaded.
-    #[arg(long)]
-    peer: Option<PathBuf>,
-    /// Handed to the benchmark: `--rounds 21 --seconds 0.2`, `--only explicit`, `--json`, ...
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-    options: Vec<String>,
+    Core(core::Options),
+    /// Instructions and allocations of each operation, against those in `bench/instructions.txt`.
+    Instructions(instructions::Options),
+    /// pymongocrypt's own benchmark: the library in its wheel against ours.
+    Pymongo(pymongo::Options),
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
-    let What::Core(core) = &options.what;
+    match &options.what {
+        What::Core(options) => core::run(options),
+        What::Instructions(options) => instructions::run(options),
+        What::Pymongo(options) => pymongo::run(options),
+    }
+}
+
+/// Builds our library and the benchmark program; where they are.
+fn build() -> Result<(PathBuf, PathBuf)> {
     step("Our library", &mut cargo(["build", "--release", "--package", "fieldveil-mongocrypt"]))?;
     let program = built("release").join("abi_bench");
     step(
@@ -45,47 +48,5 @@ pub(crate) fn run(options: &Options) -> Result<()> {
             .arg(root().join("bench/abi_bench.c"))
             .args(["-ldl", "-lpthread"]),
     )?;
-    let peer = core.peer.clone().map_or_else(debian_library, Ok)?;
-    step(
-        "abi_bench",
-        Command::new(&program)
-            .arg(built("release").join("libmongocrypt.so"))
-            .arg(&peer)
-            .args(["--label-a", "ours", "--label-b", "C"])
-            .args(&core.options)
-            .env("LD_LIBRARY_PATH", library_path(&peer)?),
-    )
-}
-
-/// `LD_LIBRARY_PATH` with the folder of `library` first: its own dependencies lie there.
-fn library_path(library: &Path) -> Result<std::ffi::OsString> {
-    let inherited = env::var_os("LD_LIBRARY_PATH").unwrap_or_default();
-    let folder = library.parent().unwrap_or(Path::new(".")).to_path_buf();
-    Ok(env::join_paths(std::iter::once(folder).chain(env::split_paths(&inherited)))?)
-}
-
-/// Debian's `libmongocrypt0` and what it needs, unpacked under the target directory.
-fn debian_library() -> Result<PathBuf> {
-    let folder = built("peers");
-    let library = folder.join("usr/lib/x86_64-linux-gnu/libmongocrypt.so.0");
-    if library.exists() {
-        return Ok(library);
-    }
-    fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    step(
-        "Debian's C library",
-        Command::new("apt-get")
-            .args(["download", "libmongocrypt0", "libbson-1.0-0"])
-            .current_dir(&folder),
-    )?;
-    for entry in fs::read_dir(&folder)? {
-        let package = entry?.path();
-        if package.extension().is_some_and(|extension| extension == "deb") {
-            step("Unpacking", Command::new("dpkg").arg("-x").arg(&package).arg(&folder))?;
-        }
-    }
-    if !library.exists() {
-        bail!("no C library found under {}: give one with --peer", folder.display());
-    }
-    Ok(library)
+    Ok((built("release").join("libmongocrypt.so"), program))
 }
