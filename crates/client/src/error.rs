@@ -212,6 +212,15 @@ pub enum ConfigError {
     )]
     NoProviders,
 
+    /// A callback for credentials that would never be asked.
+    #[error(
+        "credentials for KMS provider '{provider}' would not be asked for: give it an empty document in kms_providers"
+    )]
+    UnusedCredentials {
+        /// The provider's name.
+        provider: String,
+    },
+
     /// A master key document lacks something.
     #[error("the master key of KMS provider '{provider}': {reason}{}", master_key_fields(provider))]
     MasterKey {

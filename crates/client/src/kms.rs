@@ -11,6 +11,7 @@ pub(crate) mod tls;
 
 use std::{collections::HashMap, fmt, io, sync::Arc, time::Duration};
 
+use bson::Document;
 use mongodb::options::Tls;
 use rustls::ClientConfig;
 
@@ -43,8 +44,14 @@ impl Default for KmsSettings {
 }
 
 impl KmsSettings {
-    /// Reads certificates and keys, and refuses what is insecure.
-    pub(crate) fn open(self) -> Result<KmsIo> {
+    /// Reads certificates and keys, and refuses what is insecure or would not be used.
+    pub(crate) fn open(self, providers: &Document) -> Result<KmsIo> {
+        for provider in self.credentials.keys() {
+            let is_on_demand = providers.get_document(provider).is_ok_and(Document::is_empty);
+            if !is_on_demand {
+                return Err(ConfigError::UnusedCredentials { provider: provider.clone() }.into());
+            }
+        }
         let configure = |provider: &str, tls: &Tls| {
             tls::client_config(tls)
                 .map_err(|reason| ConfigError::Tls { provider: provider.to_owned(), reason })

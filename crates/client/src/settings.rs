@@ -51,7 +51,9 @@ impl KeySettings {
         metadata: Option<Client>,
     ) -> Result<Arc<Engine>> {
         let vault = key_vault(vault, self.namespace()?)?;
-        Ok(Engine::new(crypt, vault, metadata, self.kms.open()?))
+        let providers = self.providers.as_ref().ok_or(ConfigError::NoProviders)?;
+        let kms = self.kms.open(providers)?;
+        Ok(Engine::new(crypt, vault, metadata, kms))
     }
 
     fn namespace(&self) -> Result<&str> {

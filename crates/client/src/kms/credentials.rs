@@ -4,6 +4,7 @@
 mod aws;
 mod azure;
 mod gcp;
+mod url;
 
 use std::{
     collections::HashMap,
@@ -111,6 +112,17 @@ pub enum CredentialsError {
         field: &'static str,
     },
 
+    /// An environment variable gives an address that cannot be used.
+    #[error(
+        "the environment variable {variable} has an address that cannot be used for credentials: {given}"
+    )]
+    Address {
+        /// The environment variable.
+        variable: &'static str,
+        /// What it holds.
+        given: String,
+    },
+
     /// A file that holds a token cannot be read.
     #[error("the file {path} that {variable} names cannot be read: {source}")]
     TokenFile {
@@ -138,12 +150,17 @@ impl Fetched {
 /// Where credentials come from, with those that are still good.
 pub(super) struct Sources {
     callbacks: HashMap<String, CredentialsCallback>,
-    kept: Mutex<HashMap<&'static str, Fetched>>,
+    kept: Mutex<HashMap<String, Fetched>>,
 }
 
 impl Sources {
     pub(super) fn new(callbacks: HashMap<String, CredentialsCallback>) -> Self {
         Self { callbacks, kept: Mutex::new(HashMap::new()) }
+    }
+
+    /// Drops what is kept for a provider, after its service refused it.
+    pub(super) async fn forget(&self, provider: &str) {
+        self.kept.lock().await.remove(provider);
     }
 }
 
@@ -181,21 +198,16 @@ impl KmsIo {
         }
         // The lock is held while fetching, so that many waiting operations ask once.
         let mut kept = self.credentials.kept.lock().await;
-        let name = match provider {
-            "aws" => "aws",
-            "azure" => "azure",
-            _ => "gcp",
-        };
-        if let Some(fresh) = kept.get(name).filter(|fetched| fetched.is_fresh()) {
+        if let Some(fresh) = kept.get(provider).filter(|fetched| fetched.is_fresh()) {
             return Ok(fresh.fields.clone());
         }
-        let fetched = match name {
+        let fetched = match provider {
             "aws" => aws::fetch(&aws::Places::default(), &Environment, self.tls("aws")).await?,
             "azure" => azure::fetch(&azure::Place::default()).await?,
             _ => gcp::fetch(&gcp::Place::from_environment(&Environment)).await?,
         };
         let fields = fetched.fields.clone();
-        kept.insert(name, fetched);
+        kept.insert(provider.to_owned(), fetched);
         Ok(fields)
     }
 }

@@ -39,12 +39,23 @@ impl KmsIo {
                     continue;
                 }
                 Ok(Ok(())) => return Ok(()),
-                Ok(Err(Failure::Network(source))) => KmsIoError::Network {
-                    provider: request.provider().as_str().to_owned(),
-                    endpoint: request.endpoint().to_owned(),
-                    source,
-                },
-                Ok(Err(Failure::Final(error))) => return Err(error),
+                Ok(Err(Failure::Network(source))) => {
+                    let is_final = is_distrust(&source);
+                    let failure = KmsIoError::Network {
+                        provider: request.provider().as_str().to_owned(),
+                        endpoint: request.endpoint().to_owned(),
+                        source,
+                    };
+                    if is_final {
+                        return Err(failure);
+                    }
+                    failure
+                }
+                Ok(Err(Failure::Final(error))) => {
+                    // Credentials that were looked up may have lost their worth early.
+                    self.credentials.forget(request.provider().as_str()).await;
+                    return Err(error);
+                }
                 Err(_) => KmsIoError::Timeout {
                     provider: request.provider().as_str().to_owned(),
                     endpoint: request.endpoint().to_owned(),
@@ -107,6 +118,22 @@ impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         Self::Network(error)
     }
+}
+
+/// Whether one side did not trust the other's certificate: asking again changes nothing.
+fn is_distrust(error: &io::Error) -> bool {
+    let tls = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    matches!(
+        tls,
+        Some(rustls::Error::InvalidCertificate(_))
+            | Some(rustls::Error::AlertReceived(
+                rustls::AlertDescription::CertificateRequired
+                    | rustls::AlertDescription::BadCertificate
+                    | rustls::AlertDescription::CertificateExpired
+                    | rustls::AlertDescription::UnknownCA
+                    | rustls::AlertDescription::AccessDenied
+            ))
+    )
 }
 
 /// `host:port`, where the host may be an IPv6 address in brackets.

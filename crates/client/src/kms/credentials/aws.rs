@@ -2,7 +2,8 @@
 //! the instance's metadata service, in this order.
 //!
 //! Sources: driver specification "Authentication", "Obtaining credentials" for MONGODB-AWS; AWS
-//! Security Token Service, AssumeRoleWithWebIdentity.
+//! Security Token Service, AssumeRoleWithWebIdentity; AWS SDKs and Tools Reference Guide, "Container
+//! credential provider", "IMDS credential provider" and "Service-specific endpoints".
 
 use std::{
     sync::Arc,
@@ -14,7 +15,7 @@ use rustls::ClientConfig;
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
-use super::{CredentialsError, Fetched, Variables, expiry};
+use super::{CredentialsError, Fetched, Variables, expiry, url::Url};
 use crate::kms::http::{Request, Response};
 
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -27,8 +28,16 @@ const REMEDY: &str = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run wi
 pub(super) struct Places {
     pub(super) container: (String, u16),
     pub(super) instance: (String, u16),
-    /// Host and port of the token service, instead of the region's.
-    pub(super) sts: Option<(String, u16)>,
+}
+
+impl Places {
+    /// The variables of AWS's own programs move the services elsewhere.
+    fn moved(&self, variables: &dyn Variables) -> Result<(String, u16), CredentialsError> {
+        match url_of("AWS_EC2_METADATA_SERVICE_ENDPOINT", variables)? {
+            Some(url) => Ok((url.host, url.port)),
+            None => Ok(self.instance.clone()),
+        }
+    }
 }
 
 impl Default for Places {
@@ -36,7 +45,6 @@ impl Default for Places {
         Self {
             container: ("169.254.170.2".to_owned(), 80),
             instance: ("169.254.169.254".to_owned(), 80),
-            sts: None,
         }
     }
 }
@@ -52,12 +60,66 @@ pub(super) async fn fetch(
     if let (Some(file), Some(role)) =
         (variables.get("AWS_WEB_IDENTITY_TOKEN_FILE"), variables.get("AWS_ROLE_ARN"))
     {
-        return from_web_identity(places, variables, tls, file, &role).await;
+        return from_web_identity(variables, tls, file, &role).await;
     }
     if let Some(path) = variables.get("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI") {
-        return from_container(&places.container, &path).await;
+        return from_container(&places.container, &path, Vec::new(), None).await;
     }
-    from_instance(&places.instance).await
+    if let Some(url) = safe_url_of("AWS_CONTAINER_CREDENTIALS_FULL_URI", variables)? {
+        let headers = container_authorization(variables).await?;
+        let tls = url.is_https.then_some(tls);
+        return from_container(&(url.host, url.port), &url.path, headers, tls).await;
+    }
+    if variables.get("AWS_EC2_METADATA_DISABLED").is_some_and(|value| value == "true") {
+        return Err(CredentialsError::None { provider: "aws", remedy: REMEDY });
+    }
+    from_instance(&places.moved(variables)?).await
+}
+
+/// The address in a variable, if it is set.
+fn url_of(
+    variable: &'static str,
+    variables: &dyn Variables,
+) -> Result<Option<Url>, CredentialsError> {
+    let Some(given) = variables.get(variable) else { return Ok(None) };
+    Url::parse(&given).map(Some).ok_or(CredentialsError::Address { variable, given })
+}
+
+/// As [`url_of`], for services to which a secret is shown.
+fn safe_url_of(
+    variable: &'static str,
+    variables: &dyn Variables,
+) -> Result<Option<Url>, CredentialsError> {
+    match url_of(variable, variables)? {
+        Some(url) if !url.is_safe_for_credentials() => {
+            let given = variables.get(variable).unwrap_or_default();
+            Err(CredentialsError::Address { variable, given })
+        }
+        url => Ok(url),
+    }
+}
+
+/// What a container proves with that it is the one.
+async fn container_authorization(
+    variables: &dyn Variables,
+) -> Result<Vec<(&'static str, Zeroizing<String>)>, CredentialsError> {
+    const FILE: &str = "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE";
+    let token = match variables.get(FILE) {
+        Some(file) => Some(read_token(FILE, file).await?),
+        None => variables.get("AWS_CONTAINER_AUTHORIZATION_TOKEN").map(Zeroizing::new),
+    };
+    let token = token.map(|token| Zeroizing::new(token.trim().replace(['\r', '\n'], "")));
+    Ok(token.map(|token| ("Authorization", token)).into_iter().collect())
+}
+
+async fn read_token(
+    variable: &'static str,
+    path: String,
+) -> Result<Zeroizing<String>, CredentialsError> {
+    match tokio::fs::read_to_string(&path).await {
+        Ok(token) => Ok(Zeroizing::new(token)),
+        Err(source) => Err(CredentialsError::TokenFile { variable, path, source }),
+    }
 }
 
 fn from_environment(variables: &dyn Variables) -> Option<Fetched> {
@@ -122,7 +184,6 @@ impl Expiration {
 }
 
 async fn from_web_identity(
-    places: &Places,
     variables: &dyn Variables,
     tls: Arc<ClientConfig>,
     file: String,
@@ -145,9 +206,7 @@ async fn from_web_identity(
     }
     const WHAT: &str = "AWS credentials for a web identity";
 
-    let token = tokio::fs::read_to_string(&file).await.map(Zeroizing::new).map_err(|source| {
-        CredentialsError::TokenFile { variable: "AWS_WEB_IDENTITY_TOKEN_FILE", path: file, source }
-    })?;
+    let token = read_token("AWS_WEB_IDENTITY_TOKEN_FILE", file).await?;
     let session = variables.get("AWS_ROLE_SESSION_NAME").unwrap_or_else(|| "fieldveil".to_owned());
     let path = Zeroizing::new(format!(
         "/?Action=AssumeRoleWithWebIdentity&RoleSessionName={}&RoleArn={}&WebIdentityToken={}&Version=2011-06-15",
@@ -155,21 +214,28 @@ async fn from_web_identity(
         percent_encode(role),
         percent_encode(token.trim()),
     ));
-    let (host, port) = places.sts.clone().unwrap_or_else(|| match variables.get("AWS_REGION") {
-        Some(region) => (format!("sts.{region}.amazonaws.com"), 443),
-        None => ("sts.amazonaws.com".to_owned(), 443),
-    });
-    let place = (host, port);
+    let moved = safe_url_of("AWS_ENDPOINT_URL_STS", variables)?;
+    let tls = moved.as_ref().is_none_or(|url| url.is_https).then_some(tls);
+    let place = match (moved, variables.get("AWS_REGION")) {
+        (Some(url), _) => (url.host, url.port),
+        (None, Some(region)) => (format!("sts.{region}.amazonaws.com"), 443),
+        (None, None) => ("sts.amazonaws.com".to_owned(), 443),
+    };
     let headers = vec![("Accept", "application/json".to_owned().into())];
-    let response = ask(WHAT, "GET", &place, &path, headers, Some(tls)).await?;
+    let response = ask(WHAT, "GET", &place, &path, headers, tls).await?;
     let reply: Reply = parse(WHAT, &place, &response)?;
     let inner = reply.assume_role_with_web_identity_response.assume_role_with_web_identity_result;
     inner.credentials.fetched(WHAT, place.0)
 }
 
-async fn from_container(place: &(String, u16), path: &str) -> Result<Fetched, CredentialsError> {
+async fn from_container(
+    place: &(String, u16),
+    path: &str,
+    headers: Vec<(&'static str, Zeroizing<String>)>,
+    tls: Option<Arc<ClientConfig>>,
+) -> Result<Fetched, CredentialsError> {
     const WHAT: &str = "AWS credentials of the container";
-    let response = ask(WHAT, "GET", place, path, Vec::new(), None).await?;
+    let response = ask(WHAT, "GET", place, path, headers, tls).await?;
     parse::<Temporary>(WHAT, place, &response)?.fetched(WHAT, place.0.clone())
 }
 

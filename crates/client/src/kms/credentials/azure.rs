@@ -21,11 +21,12 @@ const MARGIN: Duration = Duration::from_secs(60);
 pub(super) struct Place {
     pub(super) host: String,
     pub(super) port: u16,
+    pub(super) timeout: Duration,
 }
 
 impl Default for Place {
     fn default() -> Self {
-        Self { host: "169.254.169.254".to_owned(), port: 80 }
+        Self { host: "169.254.169.254".to_owned(), port: 80, timeout: TIMEOUT }
     }
 }
 
@@ -48,7 +49,7 @@ pub(super) async fn fetch(place: &Place) -> Result<Fetched, CredentialsError> {
         ],
         body: None,
         tls: None,
-        timeout: TIMEOUT,
+        timeout: place.timeout,
     };
     let response = request.send().await.map_err(|source| CredentialsError::Unreachable {
         what: WHAT,

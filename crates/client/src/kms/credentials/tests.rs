@@ -39,14 +39,16 @@ fn ok(body: &str) -> (u16, String) {
 }
 
 fn no_tls() -> Arc<rustls::ClientConfig> {
-    KmsSettings::default().open().unwrap().tls("aws")
+    KmsSettings::default().open(&doc! {}).unwrap().tls("aws")
 }
 
+/// Prose test 18 of the driver specification "Client-Side Encryption", case 1.
 #[tokio::test]
-async fn azure_gives_a_token_that_lives_for_its_time_less_a_minute() {
+async fn p18_case_1_a_token_lives_for_its_time_less_a_minute() {
     let (host, port, served) =
         service(vec![ok(r#"{"access_token": "magic", "expires_in": "70"}"#)]).await;
-    let fetched = azure::fetch(&azure::Place { host, port }).await.unwrap();
+    let fetched =
+        azure::fetch(&azure::Place { host, port, ..azure::Place::default() }).await.unwrap();
     assert_eq!(fetched.fields, doc! { "accessToken": "magic" });
     let left = fetched.expires.unwrap().saturating_duration_since(Instant::now());
     assert!(left <= Duration::from_secs(10), "{left:?}");
@@ -56,7 +58,7 @@ async fn azure_gives_a_token_that_lives_for_its_time_less_a_minute() {
 }
 
 #[tokio::test]
-async fn answers_of_azure_that_are_no_token_are_errors_with_what_was_answered() {
+async fn p18_cases_2_to_5_what_is_no_token_is_an_error_with_what_was_answered() {
     for (answer, expected) in [
         ((404, "no such identity".to_owned()), "no such identity"),
         ((500, String::new()), "HTTP status=500"),
@@ -65,10 +67,23 @@ async fn answers_of_azure_that_are_no_token_are_errors_with_what_was_answered() 
         (ok(r#"{"access_token": "t", "expires_in": "foo"}"#), "expires_in"),
     ] {
         let (host, port, _served) = service(vec![answer]).await;
-        let error = azure::fetch(&azure::Place { host, port }).await.err().unwrap();
+        let error = azure::fetch(&azure::Place { host, port, ..azure::Place::default() })
+            .await
+            .err()
+            .unwrap();
         assert!(error.to_string().contains(expected), "{error}");
         assert!(error.to_string().contains("Failed to acquire IMDS access token"), "{error}");
     }
+}
+
+#[tokio::test]
+async fn p18_case_6_a_slow_service_is_not_waited_for() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let place =
+        azure::Place { port, host: "127.0.0.1".to_owned(), timeout: Duration::from_millis(50) };
+    let error = azure::fetch(&place).await.err().unwrap();
+    assert!(error.to_string().contains("no answer within 0.05 s"), "{error}");
 }
 
 #[tokio::test]
@@ -159,7 +174,7 @@ async fn a_callback_comes_before_everything_and_its_failure_is_told() {
     settings.credentials.insert("aws".to_owned(), callback);
     let failing = CredentialsCallback::new(|| async { Err("no luck".into()) });
     settings.credentials.insert("gcp".to_owned(), failing);
-    let io = settings.open().unwrap();
+    let io = settings.open(&doc! { "aws": {}, "gcp": {} }).unwrap();
 
     let found = io.credentials(vec!["aws".to_owned(), "gcp".to_owned()]).await.unwrap();
     assert_eq!(Document::try_from(found.as_ref()).unwrap(), doc! { "aws": fields });
