@@ -5,7 +5,7 @@
 use std::cmp::Ordering;
 
 use bson::raw::{RawBson, RawDocument};
-use bson::{DateTime, Document, RawDocumentBuf};
+use bson::{DateTime, RawDocumentBuf};
 use fieldveil_query::expression::Expression;
 use fieldveil_query::filter::Filter;
 use fieldveil_query::projection::Projection;
@@ -23,6 +23,8 @@ use proptest::prelude::*;
 #[path = "../../query/tests/generators/mod.rs"]
 mod generators;
 mod reference;
+
+use reference::{Unknown, owned_document};
 
 fn context() -> Context {
     Context::new(DateTime::from_millis(0))
@@ -107,6 +109,41 @@ proptest! {
     }
 
     #[test]
+    fn updates_agree_with_a_plain_evaluator(
+        update in generators::update(), document in generators::document()
+    ) {
+        let value = RawBson::Document(update.clone());
+        if let Ok(parsed) = Update::parse(value.as_raw_bson_ref())
+            && let Ok(updater) = Updater::compile(&parsed, &[], &context())
+        {
+            let found = updater.apply(&document, None).map(|outcome| owned_document(&outcome.document));
+            match (found, reference::apply(&update, &document)) {
+                (_, Err(Unknown::CannotSay)) => {}
+                (Err(_), Err(Unknown::Fails)) => {}
+                (Ok(found), Ok(expected)) => {
+                    let bytes = |document| RawDocumentBuf::try_from(document).unwrap().into_bytes();
+                    prop_assert_eq!(
+                        bytes(&found), bytes(&expected), "{:?} on {:?}: {:?}, expected {:?}",
+                        update, document, found, expected
+                    );
+                }
+                (found, expected) => prop_assert!(
+                    false, "{:?} on {:?}: {:?}, expected {:?}", update, document, found, expected
+                ),
+            }
+        }
+    }
+
+    #[test]
+    fn values_are_in_the_order_of_a_plain_comparison(left in generators::value(), right in generators::value()) {
+        let expected = reference::compare(&reference::owned(&left), &reference::owned(&right));
+        let found = value::compare(left.as_raw_bson_ref(), right.as_raw_bson_ref());
+        prop_assert_eq!(found, expected, "{:?} and {:?}", left, right);
+        let equal = value::equal(left.as_raw_bson_ref(), right.as_raw_bson_ref());
+        prop_assert_eq!(equal, expected.is_eq());
+    }
+
+    #[test]
     fn setting_a_path_makes_it_match(document in generators::document(), path in generators::path(), value in generators::value()) {
         let operators = wrap("$set", wrap(&path, value.clone()));
         let update = Update::parse(operators.as_raw_bson_ref()).unwrap();
@@ -173,10 +210,6 @@ proptest! {
 
 fn wrap(name: &str, value: RawBson) -> RawBson {
     RawBson::Document(generators::build(vec![(name.to_owned(), value)]))
-}
-
-fn owned_document(document: &RawDocument) -> Document {
-    Document::try_from(document).unwrap()
 }
 
 /// Runs on a stack as small as that of an async runtime's worker.

@@ -173,9 +173,11 @@ fn check_conflicts(modifiers: &[Modifier]) -> Result<(), QueryError> {
     let mut check = |path| {
         for known in &seen {
             let at = if FieldPath::is_prefix_of(known, path) {
-                *known
+                known.to_string()
             } else if path.is_prefix_of(known) {
-                path
+                path.to_string()
+            } else if let Some(parent) = parts_as_array_and_document(known, path) {
+                parent
             } else {
                 continue;
             };
@@ -194,6 +196,16 @@ fn check_conflicts(modifiers: &[Modifier]) -> Result<(), QueryError> {
         }
     }
     Ok(())
+}
+
+/// Where two paths part, if one goes on with `$[]` or `$[identifier]` and the other does not.
+fn parts_as_array_and_document(left: &FieldPath, right: &FieldPath) -> Option<String> {
+    let pairs = left.components().zip(right.components());
+    let common = pairs.clone().take_while(|(left, right)| left == right).count();
+    let (left, right) = pairs.clone().nth(common)?;
+    let is_array = |component: &str| component.starts_with("$[");
+    let parent = || pairs.take(common).map(|(same, _)| same).collect::<Vec<_>>().join(".");
+    (is_array(left) != is_array(right)).then(parent)
 }
 
 /// An argument as text: only its shape, as values do not belong into messages.

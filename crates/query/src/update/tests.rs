@@ -45,6 +45,7 @@ fn faults_have_the_servers_codes() {
         (rawbson!({ "$set": { "a": 1, "a.b": 1 } }), 40),
         (rawbson!({ "$set": { "a": 1 }, "$inc": { "a": 1 } }), 40),
         (rawbson!({ "$rename": { "a": "b" }, "$set": { "b": 1 } }), 40),
+        (rawbson!({ "$set": { "a.$[]": 1, "a.0.b": 1 } }), 40),
         (rawbson!({ "$rename": { "a": "a" } }), 2),
         (rawbson!({ "$rename": { "a": "a.b" } }), 2),
         (rawbson!({ "$rename": { "a": 1 } }), 2),
