@@ -46,7 +46,7 @@ os.execv(daemon, [daemon, *ported])
 """
 
 
-def environment(stack, folder, known_keys):
+def environment(stack, folder, known_keys, with_daemon):
     """Starts all of it until `stack` is left; gives the environment variables that lead there."""
     authority = Authority(folder)
     client = authority.issue("client")[2]
@@ -67,7 +67,7 @@ def environment(stack, folder, known_keys):
     kmip_port = fixtures.free_port()
     stack.enter_context(kmip(folder, authority, kmip_port))
     register_kmip_objects(kmip_port, client, authority)
-    write_daemon(folder, ports)
+    write_daemon(folder, ports if with_daemon else None)
     return {
         "PATH": f"{folder}{os.pathsep}{os.environ['PATH']}",
         "FIELDVEIL_PORTS": json.dumps(ports),
@@ -101,15 +101,17 @@ def register_kmip_objects(port, client, authority):
 
 
 def write_daemon(folder, ports):
-    """A `mongocryptd` that listens where its port was moved to."""
-    file = folder / "mongocryptd"
-    file.write_text(
-        MONGOCRYPTD.format(
+    """A `mongocryptd` that listens where its port was moved to; without ports, one that fails."""
+    if ports:
+        script = MONGOCRYPTD.format(
             python=sys.executable,
             daemon=str(fixtures.program("mongocryptd")),
             ports={str(asked): str(given) for asked, given in ports.items()},
         )
-    )
+    else:
+        script = "#!/bin/sh\nexit 1\n"
+    file = folder / "mongocryptd"
+    file.write_text(script)
     file.chmod(0o755)
 
 

@@ -81,6 +81,7 @@ def arguments():
     parser.add_argument("-k", dest="only", default="", help="only tests that match (pytest's -k)")
     parser.add_argument("--timeout", type=int, default=120, help="seconds for one test")
     parser.add_argument("--list-failures", action="store_true", help="print each failure's reason")
+    parser.add_argument("--list-slow", action="store_true", help="print what took longest")
     return parser.parse_args()
 
 
@@ -101,7 +102,8 @@ def main():
             # A few tests look at the usual port, whatever they are told.
             environment["FIELDVEIL_PORTS"] = json.dumps({"27017": int(environment["DB_PORT"])})
         if options.suite == "encryption":
-            environment |= pymongo_services.environment(stack, scratch, known_keys())
+            with_daemon = options.mode == "mongocryptd"
+            environment |= pymongo_services.environment(stack, scratch, known_keys(), with_daemon)
         environment |= tested_programs(options.mode, scratch)
         environment["FIELDVEIL_SKIPS"] = "\n".join(pattern for pattern, _ in skips)
         environment["PYTHONPATH"] = str(HERE)
@@ -110,6 +112,9 @@ def main():
             results += [known(it, failures) for it in run(options, folder, file, scratch, environment)]
     if options.list_failures:
         print_failures(results)
+    if options.list_slow:
+        for case in sorted(results, key=lambda it: it.seconds)[-20:]:
+            print(f"{case.seconds:8.2f} s  {case.file} {case.name}")
     print_table(results)
     print_left_out(results, skips)
     print_known(results)
@@ -201,8 +206,9 @@ class Case(typing.NamedTuple):
 
     file: str
     name: str
+    seconds: float
     outcome: str
-    reason: str
+    reason: str = ""
 
 
 def run(options, folder, file, scratch, environment):
@@ -217,7 +223,7 @@ def run(options, folder, file, scratch, environment):
     ).stdout
     if not xml_file.exists():
         print(output[-3000:])
-        return [Case(file, "all", "failed", "did not run")]
+        return [Case(file, "all", 0, "failed", "did not run")]
     specified = spec_files(folder)
     return [case(file, specified, it) for it in xml.etree.ElementTree.parse(xml_file).iter("testcase")]
 
@@ -228,15 +234,32 @@ def spec_files(folder):
     return {re.sub("[^a-z0-9]", "", it.stem.lower()): f"spec/unified/{it.name}" for it in files}
 
 
+def older_forms(folder):
+    """How many tests `spec/legacy` has, and those of them that have no twin in `spec/unified`.
+
+    PyMongo runs the unified form only; it ships both.
+    """
+    spec = folder / "test" / "client-side-encryption" / "spec"
+
+    def tests(form):
+        files = (it for it in (spec / form).glob("*.json") if not it.name.startswith("fle2v2-"))
+        return {(it.name, test["description"]) for it in files for test in json.loads(it.read_text())["tests"]}
+
+    legacy, unified = tests("legacy"), tests("unified")
+    return len(legacy), sorted(legacy - unified)
+
+
 def case(file, specified, element):
     group = element.get("classname").rsplit(".", 1)[-1]
     if file == "test_encryption.py":
         file = specified.get(group.removeprefix("TestUnified").lower(), f"{file} {group}")
     name = f"{group}::{element.get('name')}"
+    seconds = float(element.get("time"))
     for tag, outcome in [("failure", "failed"), ("error", "failed"), ("skipped", "skipped")]:
         if (found := element.find(tag)) is not None:
-            return Case(file, name, outcome, " ".join((found.get("message") or "").split()))
-    return Case(file, name, "passed", "")
+            reason = found.get("message") or found.get("type") or ""
+            return Case(file, name, seconds, outcome, " ".join(reason.split()))
+    return Case(file, name, seconds, "passed")
 
 
 def print_failures(results):
