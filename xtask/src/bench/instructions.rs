@@ -128,8 +128,8 @@ fn count(library: &Path, program: &Path) -> Result<Counts> {
     let Some(("path", path)) = lines.next() else { bail!("the program says no path") };
     let mut scenarios = Vec::new();
     for (number, (name, _)) in lines.enumerate() {
-        // Before each scenario a file is written too.
-        let profile = fs::read_to_string(folder.join(format!("counts.{}", 2 * number + 2)))?;
+        // The function is called twice for each scenario, and a file is written at both its ends.
+        let profile = fs::read_to_string(folder.join(format!("counts.{}", 4 * number + 4)))?;
         let (instructions, allocations) = read_profile(&profile, library);
         if instructions == 0 {
             bail!("nothing was counted in {name}");
