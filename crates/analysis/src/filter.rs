@@ -45,13 +45,9 @@ impl FilterMarker<'_> {
             Filter::Or(parts) => self.parts("$or", parts, raw),
             Filter::Nor(parts) => self.parts("$nor", parts, raw),
             Filter::Field { path, predicate } => {
-                let path = path.as_str().to_owned();
-                let is_explicit = raw
-                    .and_then(|raw| raw.get(&path).ok().flatten())
-                    .and_then(RawBsonRef::as_document)
-                    .is_some_and(holds_operators);
-                let place = self.marker.enter(&path);
-                self.field(&path, predicate, is_explicit)?;
+                let path = path.as_str();
+                let place = self.marker.enter(path);
+                self.field(path, predicate, raw)?;
                 self.marker.leave(place);
                 Ok(())
             }
@@ -96,12 +92,16 @@ impl FilterMarker<'_> {
         &mut self,
         path: &str,
         predicate: &mut Predicate,
-        is_explicit: bool,
+        raw: Option<&RawDocument>,
     ) -> Result<(), AnalyzeError> {
         let state = self.shape.at(path)?;
         if matches!(state, PathState::Plain) {
             return Ok(());
         }
+        let is_explicit = raw
+            .and_then(|raw| raw.get(path).ok().flatten())
+            .and_then(RawBsonRef::as_document)
+            .is_some_and(holds_operators);
         if !is_explicit {
             return self.predicate(path, &state, predicate);
         }

@@ -138,13 +138,17 @@ impl Marker {
         let FieldKey::Id(id) = &field.key else {
             return Err(AnalyzeError::PointerKey { path: path.to_owned() });
         };
-        let mut document = RawDocumentBuf::new();
-        document.append(bson::raw::cstr!("a"), algorithm_number(field.algorithm));
-        let id = Binary { subtype: BinarySubtype::Uuid, bytes: id.to_vec() };
-        document.append(bson::raw::cstr!("ki"), id);
-        document.append(bson::raw::cstr!("v"), value);
-        let mut bytes = vec![0];
-        bytes.extend(document.as_bytes());
+        let mut plaintext = RawDocumentBuf::new();
+        plaintext.append(bson::raw::cstr!("v"), value);
+        let plaintext = plaintext.as_bytes();
+        let mut bytes = Vec::with_capacity(plaintext.len() + 64);
+        bytes.push(0);
+        write_document(&mut bytes, |out| {
+            write_algorithm(out, field.algorithm);
+            write_key_id(out, id);
+            out.extend(plaintext.get(4..plaintext.len() - 1).unwrap_or_default());
+            Ok(())
+        })?;
         self.count += 1;
         let is_text = matches!(value, RawBsonRef::String(_) | RawBsonRef::Symbol(_));
         if is_text && purpose == Purpose::Compared {
@@ -172,8 +176,7 @@ impl Marker {
         let start = out.len();
         out.extend([0, 0, 0, 0, u8::from(BinarySubtype::Encrypted), 0]);
         write_document(out, |out| {
-            write_name(out, ElementType::Int32, "a");
-            out.extend(algorithm_number(field.algorithm).to_le_bytes());
+            write_algorithm(out, field.algorithm);
             match (&field.key, alt_name) {
                 (_, Some(alt_name)) => {
                     write_name(out, ElementType::String, "ka");
@@ -183,11 +186,7 @@ impl Marker {
                     out.extend(alt_name.as_bytes());
                     out.push(0);
                 }
-                (FieldKey::Id(id), None) => {
-                    write_name(out, ElementType::Binary, "ki");
-                    out.extend([16, 0, 0, 0, u8::from(BinarySubtype::Uuid)]);
-                    out.extend(id);
-                }
+                (FieldKey::Id(id), None) => write_key_id(out, id),
                 (FieldKey::Pointer(_), None) => {
                     return Err(AnalyzeError::PointerKey { path: name.to_owned() });
                 }
@@ -275,9 +274,17 @@ pub(crate) fn is_ciphertext(value: RawBsonRef<'_>) -> bool {
     matches!(value, RawBsonRef::Binary(binary) if binary.subtype == BinarySubtype::Encrypted)
 }
 
-fn algorithm_number(algorithm: Algorithm) -> i32 {
-    match algorithm {
+fn write_algorithm(out: &mut Vec<u8>, algorithm: Algorithm) {
+    let number: i32 = match algorithm {
         Algorithm::Deterministic => 1,
         Algorithm::Random => 2,
-    }
+    };
+    write_name(out, ElementType::Int32, "a");
+    out.extend(number.to_le_bytes());
+}
+
+fn write_key_id(out: &mut Vec<u8>, id: &[u8; 16]) {
+    write_name(out, ElementType::Binary, "ki");
+    out.extend([16, 0, 0, 0, u8::from(BinarySubtype::Uuid)]);
+    out.extend(id);
 }

@@ -4,6 +4,10 @@ use bson::raw::{CStr, RawArray, RawBsonRef, RawDocument, RawDocumentBuf};
 
 use crate::QueryError;
 
+mod writer;
+
+pub(crate) use writer::Writer;
+
 /// Appends an element whose name may come from a computation.
 ///
 /// # Errors
