@@ -33,7 +33,7 @@ pub(crate) async fn try_one(
     let trial = random(world, choices).await;
     let Trial { kind, command, .. } = &trial;
     let (kind, command) = (*kind, command.clone());
-    let sealed = match world.sealed(&command).await {
+    let (sealed, is_sealed) = match world.sealed(&command).await {
         Sealed::Refused(message) => {
             tally.refused(&message);
             return tally.add(kind, Verdict::Refused);
@@ -42,12 +42,16 @@ pub(crate) async fn try_one(
             let example = format!("seed {seed}, {world:#?}\nLEAK {command}\nsent {sent}");
             return tally.fault(kind, Verdict::Leak, example);
         }
-        Sealed::Reply(reply) => reply,
+        Sealed::Reply { reply, is_sealed } => (reply, is_sealed),
     };
     let plain = world.plain(&command).await;
     let failed = [&plain, &sealed].map(has_failed);
     let mut answers = [&plain, &sealed].map(|reply| answer(reply, trial.is_ordered));
-    let verdict = if failed == [true, true] { Verdict::BothFailed } else { Verdict::Same };
+    let verdict = match (failed, is_sealed) {
+        ([true, true], _) => Verdict::BothFailed,
+        (_, true) => Verdict::SameSealed,
+        (_, false) => Verdict::Same,
+    };
     if trial.writes {
         let [opened_plain, opened, stored] = world.stored().await;
         if stored.iter().any(is_secret) {

@@ -2,7 +2,9 @@
 
 use std::{fmt, time::Duration};
 
-use bson::{Binary, Bson, Document, RawBson, RawDocument, RawDocumentBuf, doc, rawdoc};
+use bson::{
+    Binary, Bson, Document, RawBson, RawDocument, RawDocumentBuf, doc, rawdoc, spec::BinarySubtype,
+};
 use fieldveil_core::{CoreError, Crypt, DataKeyOptions, Env, Step};
 use fieldveil_crypto::{Random, RandomError};
 use fieldveil_server::Server;
@@ -140,8 +142,13 @@ fn is_wanted(filter: &RawDocument, key: &RawDocument) -> bool {
 pub(crate) enum Sealed {
     /// Analysis refused it, with this message.
     Refused(String),
-    /// The server answered; as it is after decryption.
-    Reply(Document),
+    /// The server answered.
+    Reply {
+        /// The reply after decryption.
+        reply: Document,
+        /// Whether anything in the command was encrypted.
+        is_sealed: bool,
+    },
     /// A secret was in the command as it would be sent.
     Leak(Document),
 }
@@ -185,7 +192,7 @@ impl<'l> World<'l> {
             }
             let plain = self.plain(&insert).await;
             match self.sealed(&insert).await {
-                Sealed::Reply(reply) if reply == plain => {}
+                Sealed::Reply { reply, .. } if reply == plain => {}
                 _ => return false,
             }
         }
@@ -210,7 +217,8 @@ impl<'l> World<'l> {
         if is_secret(&Bson::Document(sent.clone())) {
             return Sealed::Leak(sent);
         }
-        Sealed::Reply(Document::try_from(opened).unwrap())
+        let is_sealed = holds_ciphertext(&Bson::Document(sent));
+        Sealed::Reply { reply: Document::try_from(opened).unwrap(), is_sealed }
     }
 
     /// All documents of `c` on plaintext, and on encrypted data after decryption; the third are
@@ -223,6 +231,15 @@ impl<'l> World<'l> {
         let opened = self.lab.drive(|env| crypt.decrypt(&raw(&stored), env)).unwrap();
         let opened = Document::try_from(opened).unwrap();
         [plain, batch(&opened), batch(&stored)]
+    }
+}
+
+fn holds_ciphertext(value: &Bson) -> bool {
+    match value {
+        Bson::Binary(binary) => binary.subtype == BinarySubtype::Encrypted,
+        Bson::Array(items) => items.iter().any(holds_ciphertext),
+        Bson::Document(document) => document.values().any(holds_ciphertext),
+        _ => false,
     }
 }
 

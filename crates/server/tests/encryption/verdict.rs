@@ -7,8 +7,10 @@ use std::{collections::BTreeMap, fmt};
 pub(crate) enum Verdict {
     /// Analysis refused it.
     Refused,
-    /// Both servers answered the same.
+    /// Both servers answered the same; nothing in the command was encrypted.
     Same,
+    /// Both servers answered the same, and something in the command was encrypted.
+    SameSealed,
     /// Both servers gave an error.
     BothFailed,
     /// The answers differ, or what is stored after them.
@@ -49,13 +51,15 @@ impl Tally {
         self.counts.iter().filter(|((_, verdict), _)| is_fault(*verdict)).map(|(_, n)| n).sum()
     }
 
-    /// Every kind of command must get through to the server now and then.
+    /// Every kind of command must get through to the server now and then, with something
+    /// encrypted in it.
     pub(crate) fn assert_variety(&self) {
         for (kind, _) in self.counts.keys() {
             let count = |verdict| self.counts.get(&(*kind, verdict)).copied().unwrap_or(0);
-            let all: usize =
-                [Verdict::Refused, Verdict::Same, Verdict::BothFailed].map(count).iter().sum();
-            assert!(count(Verdict::Same) * 10 >= all, "most of {kind} is refused\n{self}");
+            let same = count(Verdict::Same) + count(Verdict::SameSealed);
+            let all = same + count(Verdict::Refused) + count(Verdict::BothFailed);
+            assert!(same * 10 >= all, "most of {kind} is refused\n{self}");
+            assert!(count(Verdict::SameSealed) > 0, "nothing was encrypted in {kind}\n{self}");
         }
     }
 }
