@@ -2,6 +2,7 @@
 
 mod delete;
 mod rewrap;
+mod settings;
 mod transfer;
 
 use std::process::ExitCode;
@@ -12,26 +13,37 @@ use fieldveil::{ClientEncryption, LocalKey};
 
 use crate::{
     args::{
-        CreateArgs, GenerateArgs, KeyArgs, KeysCommand, ListArgs, NameArgs, ShowArgs, TestArgs,
+        CreateArgs, GenerateArgs, KeyArgs, KeysArgs, KeysCommand, ListArgs, NameArgs, ProviderArgs,
+        ShowArgs, TestArgs,
     },
-    json, output,
+    exit, json, output,
     settings::{VaultKey, VaultSettings, environment},
     shell,
 };
 
-pub(crate) async fn run(command: KeysCommand) -> anyhow::Result<ExitCode> {
-    match command {
+pub(crate) async fn run(args: KeysArgs) -> anyhow::Result<ExitCode> {
+    let settings = || VaultSettings::resolve(&args.vault, &environment).context(exit::Unusable);
+    match args.command {
         KeysCommand::GenerateMasterKey(args) => generate_master_key(&args).await?,
-        KeysCommand::Create(args) => create(args).await?,
-        KeysCommand::List(args) => list(args).await?,
-        KeysCommand::Show(args) => show(args).await?,
-        KeysCommand::AddAltName(args) => add_alt_name(args).await?,
-        KeysCommand::RemoveAltName(args) => remove_alt_name(args).await?,
-        KeysCommand::Rewrap(args) => return rewrap::run(args).await,
-        KeysCommand::Delete(args) => delete::run(args).await?,
-        KeysCommand::Export(args) => transfer::export(args).await?,
-        KeysCommand::Import(args) => transfer::import(args).await?,
-        KeysCommand::Test(args) => test(args).await?,
+        KeysCommand::Settings(args) => settings::show(&settings()?, args.json)?,
+        KeysCommand::List(args) => list(&settings()?.open_vault().await?, &args).await?,
+        KeysCommand::Show(args) => show(&settings()?.open_vault().await?, &args).await?,
+        KeysCommand::AddAltName(args) => {
+            add_alt_name(&settings()?.open_vault().await?, &args).await?;
+        }
+        KeysCommand::RemoveAltName(args) => {
+            remove_alt_name(&settings()?.open_vault().await?, &args).await?;
+        }
+        KeysCommand::Delete(args) => delete::run(&settings()?.open_vault().await?, &args).await?,
+        KeysCommand::Export(args) => {
+            transfer::export(&settings()?.open_vault().await?, &args).await?;
+        }
+        KeysCommand::Import(args) => {
+            transfer::import(&settings()?.open_vault().await?, &args).await?;
+        }
+        KeysCommand::Create(args) => create(&settings()?.open().await?, args).await?,
+        KeysCommand::Test(args) => test(&settings()?.open().await?, &args).await?,
+        KeysCommand::Rewrap(args) => return rewrap::run(&settings()?.open().await?, &args).await,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -56,14 +68,11 @@ async fn generate_master_key(args: &GenerateArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn create(args: CreateArgs) -> anyhow::Result<()> {
-    let keys = VaultSettings::resolve(&args.vault, &environment)?.connect().await?;
-    keep_alt_names_unique(&keys).await;
-    let mut create = keys.create_data_key(&args.provider).key_alt_names(&args.alt_name);
-    if let Some(json) = &args.kms_key {
-        create = create.master_key(json::parse(json).context("--kms-key")?);
-    }
-    let id = create.await?;
+async fn create(keys: &ClientEncryption, args: CreateArgs) -> anyhow::Result<()> {
+    keep_alt_names_unique(keys).await;
+    let ProviderArgs { provider, master_key } = args.provider;
+    let create = keys.create_data_key(provider).master_key(master_key.document()?);
+    let id = create.key_alt_names(args.alt_name).await?;
     println!("{}", id.to_uuid()?);
     Ok(())
 }
@@ -77,8 +86,7 @@ async fn keep_alt_names_unique(keys: &ClientEncryption) {
     }
 }
 
-async fn list(args: ListArgs) -> anyhow::Result<()> {
-    let keys = VaultSettings::resolve(&args.vault, &environment)?.connect().await?;
+async fn list(keys: &ClientEncryption, args: &ListArgs) -> anyhow::Result<()> {
     let mut documents = keys.get_keys().await?;
     documents.sort_by_key(|key| key.get_datetime("creationDate").ok().copied());
     if args.json {
@@ -92,9 +100,8 @@ async fn list(args: ListArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn show(args: ShowArgs) -> anyhow::Result<()> {
-    let keys = VaultSettings::resolve(&args.vault, &environment)?.connect().await?;
-    let key = find(&keys, &args.key).await?;
+async fn show(keys: &ClientEncryption, args: &ShowArgs) -> anyhow::Result<()> {
+    let key = find(keys, &args.key).await?;
     if args.json {
         println!("{}", json::line(key));
     } else {
@@ -103,9 +110,8 @@ async fn show(args: ShowArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn add_alt_name(args: NameArgs) -> anyhow::Result<()> {
-    let keys = VaultSettings::resolve(&args.vault, &environment)?.connect().await?;
-    let id = id(&find(&keys, &args.key).await?)?;
+async fn add_alt_name(keys: &ClientEncryption, args: &NameArgs) -> anyhow::Result<()> {
+    let id = id(&find(keys, &args.key).await?)?;
     if let Some(other) = keys.get_key_by_alt_name(&args.name).await?
         && self::id(&other)? != id
     {
@@ -115,9 +121,8 @@ async fn add_alt_name(args: NameArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn remove_alt_name(args: NameArgs) -> anyhow::Result<()> {
-    let keys = VaultSettings::resolve(&args.vault, &environment)?.connect().await?;
-    let key = find(&keys, &args.key).await?;
+async fn remove_alt_name(keys: &ClientEncryption, args: &NameArgs) -> anyhow::Result<()> {
+    let key = find(keys, &args.key).await?;
     if !names(&key).contains(&args.name.as_str()) {
         bail!("the key has no name '{}'; it has: {}", args.name, names(&key).join(", "));
     }
@@ -125,15 +130,11 @@ async fn remove_alt_name(args: NameArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn test(args: TestArgs) -> anyhow::Result<()> {
-    let keys = VaultSettings::resolve(&args.vault, &environment)?.connect().await?;
-    let master_key = match &args.kms_key {
-        Some(json) => json::parse(json).context("--kms-key")?,
-        None => Document::new(),
-    };
-    let check = keys.check_provider(&args.provider, master_key).await?;
-    println!("{} wraps a data key in {:.1?}", args.provider, check.wrap);
-    println!("{} unwraps it in {:.1?}", args.provider, check.unwrap);
+async fn test(keys: &ClientEncryption, args: &TestArgs) -> anyhow::Result<()> {
+    let ProviderArgs { provider, master_key } = &args.provider;
+    let check = keys.check_provider(provider, master_key.document()?).await?;
+    println!("{provider} wraps a data key in {:.1?}", check.wrap);
+    println!("{provider} unwraps it in {:.1?}", check.unwrap);
     Ok(())
 }
 

@@ -40,7 +40,10 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             eprintln!("error: {}", output::chain(&error));
-            ExitCode::from(exit::FAILURE)
+            if let Some(advice) = exit::fieldveil_error(&error).and_then(fieldveil::Error::advice) {
+                eprintln!("  help: {advice}");
+            }
+            ExitCode::from(exit::code(&error))
         }
     }
 }
@@ -49,7 +52,7 @@ async fn run(args: Args) -> anyhow::Result<ExitCode> {
     match args.command {
         Command::Quickstart(args) => quickstart::run(&args).await,
         Command::Serve(args) => serve::run(args).await,
-        Command::Keys(args) => keys::run(args.command).await,
+        Command::Keys(args) => keys::run(args).await,
         Command::Explain(args) => explain::run(&args),
         Command::Schema(args) => match args.command {
             SchemaCommand::Check(args) => schema::check(&args),

@@ -3,6 +3,8 @@
 
 mod file;
 mod providers;
+mod report;
+mod uri;
 mod vault;
 
 use std::{
@@ -15,14 +17,14 @@ use std::{
 use anyhow::{Context, bail};
 use bson::Document;
 use fieldveil::{
-    ClientEncryption, LocalKey,
+    ClientEncryption, ClientEncryptionBuilder, LocalKey,
     kms::{Connect, HttpProxy},
 };
-use mongodb::Client;
 
 use crate::args::VaultArgs;
 use file::{ConfigFile, Kms};
 use providers::Provider;
+use uri::ConnectionString;
 pub(crate) use vault::VaultKey;
 
 /// A value and where it came from.
@@ -63,13 +65,14 @@ pub(crate) fn environment(name: &str) -> Option<String> {
 /// Where the key vault is, and what unwraps its keys.
 #[derive(Debug)]
 pub(crate) struct VaultSettings {
-    pub(crate) uri: Setting<String>,
+    pub(crate) uri: ConnectionString,
     pub(crate) key_vault: Setting<String>,
     pub(crate) master_key: Option<Setting<PathBuf>>,
     pub(crate) local_key_from: Option<Setting<String>>,
-    pub(crate) allow_shared_master_key: bool,
-    providers: BTreeMap<String, Provider>,
+    pub(crate) allow_shared_master_key: Setting<bool>,
+    providers: BTreeMap<String, toml::Table>,
     kms: Kms,
+    file: Option<PathBuf>,
 }
 
 const URI: &str = "mongodb://localhost:27017";
@@ -84,9 +87,11 @@ impl VaultSettings {
         };
         let layers = Layers { env, path: path.as_deref() };
         Ok(Self {
-            uri: layers
-                .pick(args.uri.clone(), "--uri", "FIELDVEIL_URI", file.uri)
-                .unwrap_or_else(|| default(URI)),
+            uri: ConnectionString::new(
+                layers
+                    .pick(args.uri.clone(), "--uri", "FIELDVEIL_URI", file.uri)
+                    .unwrap_or_else(|| default(URI)),
+            )?,
             key_vault: layers
                 .pick(args.key_vault.clone(), "--key-vault", "FIELDVEIL_KEY_VAULT", file.key_vault)
                 .unwrap_or_else(|| default(KEY_VAULT)),
@@ -100,31 +105,41 @@ impl VaultSettings {
                 args.local_key_from.clone(),
                 "--local-key-from",
                 "FIELDVEIL_LOCAL_KEY_FROM",
-                None,
+                file.local_key_from,
             ),
-            allow_shared_master_key: args.allow_shared_master_key,
-            providers: file
-                .providers
-                .iter()
-                .map(|(name, table)| Ok((name.clone(), providers::read(name, table, env)?)))
-                .collect::<anyhow::Result<_>>()?,
+            allow_shared_master_key: layers.allow_shared(args, file.allow_shared_master_key),
+            providers: file.providers,
             kms: file.kms,
+            file: path,
         })
     }
 
-    /// Connects to the key vault. Only operations that unwrap keys need a master key.
-    pub(crate) async fn connect(&self) -> anyhow::Result<ClientEncryption> {
-        let client = Client::with_uri_str(&self.uri.value)
-            .await
-            .with_context(|| format!("the connection string ({})", self.uri.origin))?;
-        let mut builder = ClientEncryption::builder(client)
-            .key_vault_namespace(&self.key_vault.value)
-            .kms_providers(self.providers().await?);
-        for (name, provider) in &self.providers {
-            if let Some(tls) = &provider.tls {
-                builder = builder.tls_options(name, tls.clone());
+    /// The key vault with everything that wraps and unwraps its keys.
+    pub(crate) async fn open(&self) -> anyhow::Result<ClientEncryption> {
+        let mut read = BTreeMap::new();
+        for (name, table) in &self.providers {
+            read.insert(name.as_str(), providers::read(name, table, &environment)?);
+        }
+        let mut builder = self.builder(self.fields(&read).await?).await?;
+        for (name, provider) in read {
+            if let Some(tls) = provider.tls {
+                builder = builder.tls_options(name, tls);
             }
         }
+        Ok(builder.build()?)
+    }
+
+    /// The key vault alone, for what leaves keys wrapped. No master key is read.
+    pub(crate) async fn open_vault(&self) -> anyhow::Result<ClientEncryption> {
+        // The client wants a provider; this one has wrapped nothing.
+        let providers = LocalKey::generate()?.to_kms_providers();
+        Ok(self.builder(providers).await?.build()?)
+    }
+
+    async fn builder(&self, providers: Document) -> anyhow::Result<ClientEncryptionBuilder> {
+        let mut builder = ClientEncryption::builder(self.uri.connect().await?)
+            .key_vault_namespace(&self.key_vault.value)
+            .kms_providers(providers);
         if let Some(proxy) = &self.kms.proxy {
             let (host, port) = proxy
                 .rsplit_once(':')
@@ -135,13 +150,13 @@ impl VaultSettings {
         if let Some(seconds) = self.kms.timeout_secs {
             builder = builder.kms_timeout(Duration::from_secs(seconds));
         }
-        Ok(builder.build()?)
+        Ok(builder)
     }
 
     /// The providers of the file, and the local master key of flags and environment.
-    async fn providers(&self) -> anyhow::Result<Document> {
+    async fn fields(&self, read: &BTreeMap<&str, Provider>) -> anyhow::Result<Document> {
         let mut providers = Document::new();
-        for (name, provider) in &self.providers {
+        for (name, provider) in read {
             let fields = match &provider.vault {
                 Some(vault) => {
                     let key = vault.read().await.with_context(|| format!("[providers.{name}]"))?;
@@ -149,12 +164,12 @@ impl VaultSettings {
                 }
                 None => provider.fields.clone(),
             };
-            providers.insert(name, fields);
+            providers.insert(*name, fields);
         }
         if let Some(path) = &self.master_key {
             providers.insert("local", self.local_key(path)?.to_provider());
         } else if let Some(source) = &self.local_key_from {
-            let key = local_key_from(&source.value, self.allow_shared_master_key).await;
+            let key = local_key_from(&source.value, self.allow_shared_master_key.value).await;
             let key = key.with_context(|| format!("the master key ({})", source.origin))?;
             providers.insert("local", key.to_provider());
         }
@@ -169,7 +184,7 @@ impl VaultSettings {
     }
 
     fn local_key(&self, path: &Setting<PathBuf>) -> anyhow::Result<LocalKey> {
-        let key = if self.allow_shared_master_key {
+        let key = if self.allow_shared_master_key.value {
             LocalKey::from_shared_file(&path.value)
         } else {
             LocalKey::from_file(&path.value)
@@ -187,7 +202,7 @@ async fn local_key_from(place: &str, allow_shared: bool) -> anyhow::Result<Local
         ("stdin", "") => Ok(LocalKey::from_stdin()?),
         ("vault", place) => VaultKey::parse(place, &environment)?.read().await,
         _ => bail!(
-            "'{place}' is none of file:PATH, env:VARIABLE, stdin, vault:kv:MOUNT/PATH#FIELD and \
+            "the place is none of file:PATH, env:VARIABLE, stdin, vault:kv:MOUNT/PATH#FIELD and \
              vault:transit:MOUNT/NAME#FILE"
         ),
     }
@@ -200,6 +215,19 @@ struct Layers<'a> {
 }
 
 impl Layers<'_> {
+    fn allow_shared(&self, args: &VaultArgs, file: Option<bool>) -> Setting<bool> {
+        const VARIABLE: &str = "FIELDVEIL_ALLOW_SHARED_MASTER_KEY";
+        let from_file = || Some((file?, Origin::File(self.path?.to_owned())));
+        let (value, origin) = if args.allow_shared_master_key {
+            (true, Origin::Flag("--allow-shared-master-key"))
+        } else if let Some(value) = (self.env)(VARIABLE) {
+            (value == "1", Origin::Environment(VARIABLE))
+        } else {
+            from_file().unwrap_or((false, Origin::Default))
+        };
+        Setting { value, origin }
+    }
+
     fn pick<T: From<String>>(
         &self,
         flag: Option<T>,
@@ -248,10 +276,14 @@ mod tests {
             "FIELDVEIL_URI" | "FIELDVEIL_KEY_VAULT" => Some(format!("env of {name}")),
             _ => None,
         };
-        let args = VaultArgs { config: Some(path.clone()), uri: Some("flag".to_owned()), ..args() };
+        let args = VaultArgs {
+            config: Some(path.clone()),
+            uri: Some("mongodb://flag".to_owned()),
+            ..args()
+        };
         let settings = VaultSettings::resolve(&args, &env).unwrap();
-        assert_eq!(settings.uri.value, "flag");
-        assert_eq!(settings.uri.origin, Origin::Flag("--uri"));
+        assert_eq!(settings.uri.shown(), "mongodb://flag");
+        assert_eq!(*settings.uri.origin(), Origin::Flag("--uri"));
         assert_eq!(settings.key_vault.value, "env of FIELDVEIL_KEY_VAULT");
         assert_eq!(settings.key_vault.origin, Origin::Environment("FIELDVEIL_KEY_VAULT"));
         let master_key = settings.master_key.unwrap();
@@ -262,9 +294,9 @@ mod tests {
     #[tokio::test]
     async fn without_anything_there_are_defaults() {
         let settings = VaultSettings::resolve(&args(), &|_| None).unwrap();
-        assert_eq!(settings.uri.origin, Origin::Default);
+        assert_eq!(*settings.uri.origin(), Origin::Default);
         assert_eq!(settings.key_vault.value, KEY_VAULT);
-        let error = settings.providers().await.unwrap_err();
+        let error = settings.fields(&BTreeMap::new()).await.unwrap_err();
         assert!(error.to_string().contains("--master-key FILE"), "{error}");
     }
 
@@ -275,7 +307,7 @@ mod tests {
         LocalKey::generate().unwrap().write_new(&path).unwrap();
         let from = async |place: String| {
             let args = VaultArgs { local_key_from: Some(place), ..args() };
-            VaultSettings::resolve(&args, &|_| None).unwrap().providers().await
+            VaultSettings::resolve(&args, &|_| None).unwrap().fields(&BTreeMap::new()).await
         };
         assert!(from(format!("file:{}", path.display())).await.unwrap().contains_key("local"));
         for (place, expected) in [

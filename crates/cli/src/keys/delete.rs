@@ -4,16 +4,13 @@ use std::io::{self, BufRead, IsTerminal, Write};
 
 use anyhow::bail;
 use bson::Document;
+use fieldveil::ClientEncryption;
 
 use super::{find, id, names};
-use crate::{
-    args::DeleteArgs,
-    settings::{VaultSettings, environment},
-};
+use crate::args::DeleteArgs;
 
-pub(super) async fn run(args: DeleteArgs) -> anyhow::Result<()> {
-    let keys = VaultSettings::resolve(&args.vault, &environment)?.connect().await?;
-    let key = find(&keys, &args.key).await?;
+pub(super) async fn run(keys: &ClientEncryption, args: &DeleteArgs) -> anyhow::Result<()> {
+    let key = find(keys, &args.key).await?;
     let id = id(&key)?;
     if !args.yes {
         confirm(&name(&key, &id.to_uuid()?.to_string()))?;

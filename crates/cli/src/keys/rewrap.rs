@@ -8,21 +8,13 @@ use fieldveil::ClientEncryption;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::{id, names, provider};
-use crate::{
-    args::RewrapArgs,
-    exit, json, output,
-    settings::{VaultSettings, environment},
-};
+use crate::{args::RewrapArgs, exit, json, output};
 
-pub(super) async fn run(args: RewrapArgs) -> anyhow::Result<ExitCode> {
-    let target = match &args.kms_key {
-        Some(json) => json::parse(json).context("--kms-key")?,
-        None => Document::new(),
-    };
-    let keys = VaultSettings::resolve(&args.vault, &environment)?.connect().await?;
-    let found = keys.find_keys(filter(&args)).await?;
+pub(super) async fn run(keys: &ClientEncryption, args: &RewrapArgs) -> anyhow::Result<ExitCode> {
+    let target = args.master_key.document()?;
+    let found = keys.find_keys(filter(args)?).await?;
     let (done, left): (Vec<_>, Vec<_>) =
-        found.into_iter().partition(|key| is_under(key, &args.to, &target));
+        found.into_iter().partition(|key| !args.again && is_under(key, &args.to, &target));
     eprintln!(
         "{} keys are under {} already, {} are to be wrapped anew",
         done.len(),
@@ -38,7 +30,7 @@ pub(super) async fn run(args: RewrapArgs) -> anyhow::Result<ExitCode> {
         eprintln!("This was a dry run; give --apply to do it.");
         return Ok(ExitCode::from(exit::WORK_LEFT));
     }
-    let failed = rewrap(&keys, &left, &args.to, &target).await?;
+    let failed = rewrap(keys, &left, &args.to, &target).await?;
     eprintln!("{} keys wrapped anew, {failed} failed", left.len() - failed);
     Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::from(exit::SOME_FAILED) })
 }
@@ -66,15 +58,20 @@ async fn rewrap(
     Ok(failed)
 }
 
-fn filter(args: &RewrapArgs) -> Document {
+fn filter(args: &RewrapArgs) -> anyhow::Result<Document> {
     let mut filter = Document::new();
     if let Some(from) = &args.from {
         filter.insert("masterKey.provider", from);
     }
+    if let Some(json) = &args.from_key {
+        for (field, value) in json::parse(json).context("--from-key")? {
+            filter.insert(format!("masterKey.{field}"), value);
+        }
+    }
     if let Some(name) = &args.alt_name {
         filter.insert("keyAltNames", name);
     }
-    filter
+    Ok(filter)
 }
 
 /// Whether a key is wrapped by this provider, with every given field of the master key.

@@ -8,16 +8,15 @@ use std::{
 
 use anyhow::{Context, bail, ensure};
 use bson::{Document, RawDocumentBuf};
+use fieldveil::ClientEncryption;
 
 use super::{id, keep_alt_names_unique, names};
 use crate::{
     args::{ExportArgs, ImportArgs},
     json,
-    settings::{VaultSettings, environment},
 };
 
-pub(super) async fn export(args: ExportArgs) -> anyhow::Result<()> {
-    let keys = VaultSettings::resolve(&args.vault, &environment)?.connect().await?;
+pub(super) async fn export(keys: &ClientEncryption, args: &ExportArgs) -> anyhow::Result<()> {
     let documents = keys.get_keys().await?;
     let mut out: Box<dyn Write> = match &args.out {
         Some(path) => {
@@ -34,10 +33,9 @@ pub(super) async fn export(args: ExportArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-pub(super) async fn import(args: ImportArgs) -> anyhow::Result<()> {
+pub(super) async fn import(keys: &ClientEncryption, args: &ImportArgs) -> anyhow::Result<()> {
     let documents = read(&args.file)?;
-    let keys = VaultSettings::resolve(&args.vault, &environment)?.connect().await?;
-    keep_alt_names_unique(&keys).await;
+    keep_alt_names_unique(keys).await;
     let mut new = Vec::new();
     for document in &documents {
         let id = id(document)?;
