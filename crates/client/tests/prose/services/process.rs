@@ -10,9 +10,20 @@ const MARKER: &str = "FIELDVEIL_TEST_IN_PROCESS";
 ///
 /// `test` is the full name of the calling test.
 pub(crate) async fn has_variables(test: &str, variables: &[(&str, &str)]) -> bool {
-    if std::env::var(MARKER).is_ok_and(|name| name == test) {
-        return true;
+    let is_there = is_in(test);
+    if !is_there {
+        run(test, variables).await;
     }
+    is_there
+}
+
+/// Whether this process was started for this test by [`run`].
+pub(crate) fn is_in(test: &str) -> bool {
+    std::env::var(MARKER).is_ok_and(|name| name == test)
+}
+
+/// Runs a test in a process with these variables, and with none of a cloud besides.
+pub(crate) async fn run(test: &str, variables: &[(&str, &str)]) {
     let mut command = tokio::process::Command::new(std::env::current_exe().unwrap());
     command.args([test, "--exact", "--nocapture"]);
     for (name, _) in std::env::vars_os() {
@@ -26,5 +37,4 @@ pub(crate) async fn has_variables(test: &str, variables: &[(&str, &str)]) -> boo
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let (shown, errors) = (text(&output.stdout), text(&output.stderr));
     assert!(output.status.success() && shown.contains("1 passed"), "{test}:\n{shown}{errors}");
-    false
 }
