@@ -250,7 +250,8 @@ def older_forms(folder):
 
 
 def case(file, specified, element):
-    group = element.get("classname").rsplit(".", 1)[-1]
+    # Only what a whole file fails by has no class.
+    group = (element.get("classname") or file).rsplit(".", 1)[-1]
     if file == "test_encryption.py":
         file = specified.get(group.removeprefix("TestUnified").lower(), f"{file} {group}")
     name = f"{group}::{element.get('name')}"

@@ -11,6 +11,7 @@ use clap::Args;
 use clap::builder::PossibleValue;
 use clap::builder::PossibleValuesParser;
 
+use crate::dist;
 use crate::process::{built, cargo, root, step};
 use crate::python;
 
@@ -67,6 +68,7 @@ const SUITES: &[Suite] = &[
     suite("pymongo-daemon", "PyMongo's encryption tests, our mongocryptd", "pymongo_suite.py", &["encryption", "--mode", "mongocryptd"]),
     suite("pymongo-crypt-shared", "PyMongo's encryption tests, our mongo_crypt_v1", "pymongo_suite.py", &["encryption", "--mode", "crypt_shared"]),
     suite("pymongo-libmongocrypt", "PyMongo's encryption tests, our libmongocrypt alone", "pymongo_suite.py", &["encryption", "--mode", "libmongocrypt"]),
+    by_name(Suite { prepare: libraries, ..suite("node", "The official Node driver and mongosh, by `fieldveil serve`", "node_suite.py", &["{}/dist/lib"]) }),
     by_name(suite("pymongo-server", "PyMongo's tests of a server, by `fieldveil serve`", "pymongo_suite.py", &["server"])),
     by_name(suite("pymongo-replica-set", "The same with `--replica-set`", "pymongo_suite.py", &["server", "--replica-set"])),
 ];
@@ -93,6 +95,11 @@ pub(crate) fn run(options: &Options) -> Result<()> {
             (suite.prepare)()?;
             step(suite.about, suite.command()?.args(&options.options))
         })
+}
+
+/// The libraries as packages lay them out, beside the other programs.
+fn libraries() -> Result<()> {
+    dist::lay_out("debug", &built("debug").join("dist"))
 }
 
 impl Suite {
