@@ -237,17 +237,46 @@ fn read_len(bytes: &[u8]) -> Option<usize> {
 
 /// How many bytes the value of this type takes that `bytes` start with. What lies inside an
 /// embedded document or array is not looked at, only its frame.
-#[inline]
+#[inline(always)]
 pub(crate) fn value_len(kind: u8, bytes: &[u8]) -> Option<usize> {
+    let width = WIDTHS[usize::from(kind)];
+    if width != VARIES {
+        return fixed(usize::from(width), bytes);
+    }
     match kind {
-        kind::STRING | kind::CODE | kind::SYMBOL => string_len(bytes),
-        kind::INT32 => fixed(4, bytes),
-        kind::DOUBLE | kind::DATE | kind::TIMESTAMP | kind::INT64 => fixed(8, bytes),
+        kind::STRING => string_len(bytes),
         kind::DOCUMENT | kind::ARRAY => document_len(bytes),
         kind::BINARY => binary_len(bytes),
-        kind::OBJECT_ID => fixed(12, bytes),
         kind::BOOL => matches!(bytes.first(), Some(0 | 1)).then_some(1),
-        kind::UNDEFINED | kind::NULL | kind::MAX_KEY | kind::MIN_KEY => Some(0),
+        _ => rare_len(kind, bytes),
+    }
+}
+
+/// How many bytes the values of a type take, or [`VARIES`].
+const WIDTHS: [u8; 256] = {
+    let mut widths = [VARIES; 256];
+    widths[kind::DOUBLE as usize] = 8;
+    widths[kind::DATE as usize] = 8;
+    widths[kind::TIMESTAMP as usize] = 8;
+    widths[kind::INT64 as usize] = 8;
+    widths[kind::INT32 as usize] = 4;
+    widths[kind::OBJECT_ID as usize] = 12;
+    widths[kind::DECIMAL128 as usize] = 16;
+    widths[kind::UNDEFINED as usize] = 0;
+    widths[kind::NULL as usize] = 0;
+    widths[kind::MAX_KEY as usize] = 0;
+    widths[kind::MIN_KEY as usize] = 0;
+    widths
+};
+
+/// The width depends on the value, or the type does not exist.
+const VARIES: u8 = u8::MAX;
+
+/// [`value_len`] of types that documents seldom have.
+#[cold]
+fn rare_len(kind: u8, bytes: &[u8]) -> Option<usize> {
+    match kind {
+        kind::CODE | kind::SYMBOL => string_len(bytes),
         kind::REGEX => {
             let pattern = cstring_len(bytes)?;
             Some(pattern + cstring_len(bytes.get(pattern..)?)?)
@@ -263,7 +292,6 @@ pub(crate) fn value_len(kind: u8, bytes: &[u8]) -> Option<usize> {
             let scope = inside.get(code..)?;
             (document_len(scope)? == scope.len()).then_some(len)
         }
-        kind::DECIMAL128 => fixed(16, bytes),
         _ => None,
     }
 }

@@ -13,6 +13,7 @@ use crate::ciphertext::{CiphertextError, check_plaintext};
 use crate::crypt::Crypt;
 use crate::env::Env;
 use crate::error::CoreError;
+use crate::marking::KeySelector;
 use crate::payload::{Cipher, Payload, Sealed, is_readable};
 use crate::raw::{self, Sites, subtype};
 use crate::step::{Ready, Step};
@@ -52,11 +53,41 @@ pub(crate) fn decrypt_value(
             Some(first_byte) if !is_readable(*first_byte) => {
                 Err(MessageError::UnknownPayload { first_byte: *first_byte }.into())
             }
-            Some(_) => decrypt(crypt, message, env),
+            Some(_) => match open_alone(crypt, message.as_bytes(), content, env)? {
+                Some(ready) => Ok(Step::Ready(ready)),
+                None => decrypt(crypt, message, env),
+            },
         },
         Some((actual, _)) => Err(MessageError::BinarySubtype { actual }.into()),
         None => Err(MessageError::NotBinary.into()),
     }
+}
+
+/// Decrypts a message that is nothing but `{v: content}`, without lists of one; `None` if it is more,
+/// or its key is not at hand.
+fn open_alone(
+    crypt: &Crypt,
+    message: &[u8],
+    content: &[u8],
+    env: &Env<'_>,
+) -> Result<Option<Ready>, CoreError> {
+    // Length, type, `v` and its end, length and subtype of the binary; the end of the document.
+    const AROUND: usize = 4 + 1 + 2 + 4 + 1 + 1;
+    if message.len() != AROUND + content.len() {
+        return Ok(None);
+    }
+    let Payload::Sealed(sealed) = Payload::parse(content)? else { return Ok(None) };
+    let Some(key) = crypt.key_cache().get(KeySelector::Id(sealed.key), env.now) else {
+        return Ok(None);
+    };
+    let mut out = Vec::with_capacity(message.len());
+    let start = raw::open_frame(&mut out);
+    out.extend_from_slice(&[sealed.kind, b'v', 0]);
+    let value_at = out.len();
+    key.decrypt(sealed.cipher, sealed.associated_data, sealed.sealed, &mut out)?;
+    check_plaintext(sealed.kind, out.get(value_at..).unwrap_or_default())?;
+    raw::seal_frame(&mut out, start)?;
+    Ready::from_bytes(out).map(Some)
 }
 
 /// Decryption that lacks keys.

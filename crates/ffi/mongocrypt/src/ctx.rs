@@ -1,17 +1,16 @@
 //! `mongocrypt_ctx_t`: one operation, from its options to its result.
 
 use std::ffi::{CString, c_int};
-use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
 
 use fieldveil_core::{CoreError, Env, Origin, Step};
 
 use crate::border::guard;
+use crate::clock;
 use crate::crypt::{Crypt, Engine};
 use crate::crypt_shared::Analyser;
 use crate::kms::KmsHandles;
 use crate::status::{Failure, Status};
-use crate::wall_clock;
 
 mod analyse;
 mod drive;
@@ -161,7 +160,7 @@ impl Ctx {
     ) -> Result<(), Refusal> {
         let engine = &*self.engine;
         let mut random = engine.random;
-        let mut env = Env::new(monotonic_time(), wall_clock::unix_time_ms(), &mut random);
+        let mut env = Env::new(clock::monotonic_time(), clock::unix_time_ms(), &mut random);
         let step = next(&engine.core, &mut env).map_err(|error| self.failure(&error))?;
         let step = analyse::by_library(&engine.analyser, step, &mut env)?;
         self.enter(match step {
@@ -272,10 +271,4 @@ pub extern "C" fn mongocrypt_ctx_state(ctx: Option<&mut Ctx>) -> c_int {
 #[unsafe(no_mangle)]
 pub extern "C" fn mongocrypt_ctx_destroy(ctx: Option<Box<Ctx>>) {
     guard((), || drop(ctx));
-}
-
-/// Time since the first call.
-fn monotonic_time() -> Duration {
-    static ORIGIN: OnceLock<Instant> = OnceLock::new();
-    ORIGIN.get_or_init(Instant::now).elapsed()
 }

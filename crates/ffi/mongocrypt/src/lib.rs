@@ -12,6 +12,7 @@
 
 mod binary;
 mod border;
+mod clock;
 mod crypt;
 mod crypt_shared;
 mod ctx;
@@ -20,7 +21,6 @@ mod kms;
 mod log;
 mod random;
 mod status;
-mod wall_clock;
 
 pub use binary::*;
 pub use crypt::*;
