@@ -94,7 +94,7 @@ impl DataKey {
 /// none are taken.
 ///
 /// # Errors
-/// If `random` fails.
+/// If `random` fails, or gives nothing but words to reject, which no random source does.
 pub fn draw_contention_factor(maximum: u64, random: &mut dyn Random) -> Result<u64, RandomError> {
     let Some(range) = maximum.checked_add(1) else {
         return draw_word(random);
@@ -103,13 +103,17 @@ pub fn draw_contention_factor(maximum: u64, random: &mut dyn Random) -> Result<u
         return Ok(0);
     }
     let rejected_below = range.wrapping_neg() % range;
-    loop {
+    for _ in 0..MAX_DRAWS {
         let word = draw_word(random)?;
         if word >= rejected_below {
             return Ok(word % range);
         }
     }
+    Err(RandomError::new("what the source gives is not random"))
 }
+
+/// How many words are drawn for one factor. Each is good with a probability of at least one half.
+const MAX_DRAWS: usize = 128;
 
 fn draw_word(random: &mut dyn Random) -> Result<u64, RandomError> {
     let mut word = [0; 8];

@@ -255,4 +255,6 @@ fn contention_factor_is_drawn_without_bias() {
     assert_eq!(draw(3, &[0]), Ok(0), "a power of two rejects nothing");
     assert_eq!(draw(u64::MAX, &[u64::MAX]), Ok(u64::MAX));
     assert!(draw(8, &[0]).is_err());
+    let stuck = draw(8, &[0; 1000]).unwrap_err();
+    assert_eq!(stuck.reason(), "what the source gives is not random");
 }
