@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use bson::RawDocument;
-use fieldveil_kms::{KmsEnv, KmsProviders, Rs256Signer, TokenCache};
+use fieldveil_kms::{KmsEnv, KmsProviders, RequestHashes, Rs256Signer, TokenCache};
 
 use crate::cache::{CollectionCache, KeyCache};
 use crate::env::Env;
 use crate::error::CoreError;
-use crate::hooked::Hooks;
+use crate::hooked::{HookedHashes, Hooks};
 use crate::operation;
 use crate::options::{DataKeyOptions, ExplicitOptions};
 use crate::schema::SchemaMap;
@@ -44,7 +44,7 @@ struct Settings {
     asks_other_databases: bool,
     retries_kms: bool,
     signer: Option<Arc<dyn Rs256Signer + Send + Sync>>,
-    hooks: Option<Arc<Hooks>>,
+    hooks: Option<HookedHashes>,
 }
 
 impl Crypt {
@@ -181,12 +181,12 @@ impl Crypt {
 
     /// The application's own primitives, if it brought them along.
     pub(crate) fn hooks(&self) -> Option<&Hooks> {
-        self.shared.settings.hooks.as_deref()
+        self.shared.settings.hooks.as_ref().map(|hooks| &*hooks.0)
     }
 
     /// The same, to be kept.
     pub(crate) fn shared_hooks(&self) -> Option<Arc<Hooks>> {
-        self.shared.settings.hooks.clone()
+        self.shared.settings.hooks.as_ref().map(|hooks| Arc::clone(&hooks.0))
     }
 
     /// What the jobs of key services may use.
@@ -204,6 +204,7 @@ impl Crypt {
             random: &mut *env.random,
             retry: settings.retries_kms,
             signer: settings.signer.as_deref().map(|signer| signer as &dyn Rs256Signer),
+            hashes: settings.hooks.as_ref().map(|hooks| hooks as &dyn RequestHashes),
         }
     }
 }

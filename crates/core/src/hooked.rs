@@ -4,9 +4,12 @@
 //! [`Crypt`](crate::Crypt) encrypts, decrypts and derives goes through these plain constructions over
 //! the application's primitives, one value at a time. The formats are the same.
 
+use std::sync::Arc;
+
 use fieldveil_crypto::aead::{IV_LEN, MIN_CIPHERTEXT_LEN, TAG_LEN};
 use fieldveil_crypto::batch::{Algorithm, EncryptJob};
 use fieldveil_crypto::{CryptoError, Secret};
+use fieldveil_kms::RequestHashes;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
@@ -76,11 +79,17 @@ pub trait CryptoHooks {
     /// As for encryption.
     fn hmac_sha_512(&self, key: &[u8; 32], input: &[u8]) -> Result<[u8; 64], HookError>;
 
-    /// HMAC-SHA-256.
+    /// HMAC-SHA-256. Keys are of any length where requests to AWS are signed.
     ///
     /// # Errors
     /// As for encryption.
-    fn hmac_sha_256(&self, key: &[u8; 32], input: &[u8]) -> Result<[u8; 32], HookError>;
+    fn hmac_sha_256(&self, key: &[u8], input: &[u8]) -> Result<[u8; 32], HookError>;
+
+    /// SHA-256, of requests to AWS.
+    ///
+    /// # Errors
+    /// As for encryption.
+    fn sha_256(&self, input: &[u8]) -> Result<[u8; 32], HookError>;
 }
 
 /// A primitive of the application failed; the text is the application's.
@@ -90,6 +99,19 @@ pub struct HookError(pub String);
 
 /// Hooks as an instance keeps them.
 pub(crate) type Hooks = dyn CryptoHooks + Send + Sync;
+
+/// Hooks as key services use them.
+pub(crate) struct HookedHashes(pub(crate) Arc<Hooks>);
+
+impl RequestHashes for HookedHashes {
+    fn sha_256(&self, input: &[u8]) -> Result<[u8; 32], String> {
+        self.0.sha_256(input).map_err(|error| error.0)
+    }
+
+    fn hmac_sha_256(&self, key: &[u8], input: &[u8]) -> Result<[u8; 32], String> {
+        self.0.hmac_sha_256(key, input).map_err(|error| error.0)
+    }
+}
 
 /// The three slices of key material. CSFLE uses them as MAC key, encryption key and key of
 /// initialization vectors; Queryable Encryption as encryption key, MAC key and root of tokens.

@@ -1,6 +1,10 @@
 //! AWS KMS: `Encrypt` and `Decrypt`, signed.
 
+mod hashes;
 mod sigv4;
+
+pub(crate) use hashes::NativeHashes;
+pub use hashes::RequestHashes;
 
 use zeroize::Zeroizing;
 
@@ -18,6 +22,7 @@ pub(crate) fn encrypt(
     credentials: &AwsCredentials,
     plaintext: &[u8],
     wall_clock_ms: i64,
+    hashes: &dyn RequestHashes,
 ) -> Result<Draft, KmsError> {
     let body = Zeroizing::new(format!(
         "{{\"Plaintext\": \"{}\", \"KeyId\": \"{}\"}}",
@@ -25,7 +30,7 @@ pub(crate) fn encrypt(
         json_escaped(&key.key)
     ));
     let host = key.endpoint.as_ref().map(|endpoint| endpoint.host().to_owned());
-    request(RequestKind::AwsEncrypt, key, credentials, host, body, wall_clock_ms)
+    request(RequestKind::AwsEncrypt, key, credentials, host, body, wall_clock_ms, hashes)
 }
 
 /// Asks the service to unwrap a data key.
@@ -34,11 +39,12 @@ pub(crate) fn decrypt(
     credentials: &AwsCredentials,
     key_material: &[u8],
     wall_clock_ms: i64,
+    hashes: &dyn RequestHashes,
 ) -> Result<Draft, KmsError> {
     let body = Zeroizing::new(format!("{{\"CiphertextBlob\": \"{}\"}}", *to_base64(key_material)));
     // Unlike for encryption, the port is part of the host here. Other clients send it so.
     let host = key.endpoint.as_ref().map(ToString::to_string);
-    request(RequestKind::AwsDecrypt, key, credentials, host, body, wall_clock_ms)
+    request(RequestKind::AwsDecrypt, key, credentials, host, body, wall_clock_ms, hashes)
 }
 
 fn request(
@@ -48,6 +54,7 @@ fn request(
     host: Option<String>,
     body: Zeroizing<String>,
     wall_clock_ms: i64,
+    hashes: &dyn RequestHashes,
 ) -> Result<Draft, KmsError> {
     if key.region.is_empty() || !key.region.chars().all(|c| c.is_ascii_alphanumeric() || c == '-') {
         return Err(KmsError::Identifier {
@@ -79,8 +86,11 @@ fn request(
         region: &key.region,
         service: "kms",
         datetime: &datetime,
+        hashes,
     };
-    let authorization = signer.authorization("POST", "/", &http.sorted_headers(), http.body());
+    let authorization = signer
+        .authorization("POST", "/", &http.sorted_headers(), http.body())
+        .map_err(KmsError::RequestHash)?;
     let endpoint = match &key.endpoint {
         Some(endpoint) => endpoint.with_default_port(HTTPS_PORT),
         None => format!("{default_host}:{HTTPS_PORT}"),

@@ -129,6 +129,9 @@ pub enum KmsError {
     /// A credential with control characters.
     #[error("error constructing KMS message: invalid character in {0}")]
     HeaderCharacter(&'static str),
+    /// A hash of the application, with which an AWS request is signed, failed.
+    #[error("error constructing KMS message: {0}")]
+    RequestHash(String),
     /// The private key of a GCP service account cannot sign.
     #[error("error constructing KMS message: Failed to create GCP oauth request signature: {0}")]
     Signature(String),

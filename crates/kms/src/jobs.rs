@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use fieldveil_crypto::{Random, Secret};
 
+use crate::aws::{NativeHashes, RequestHashes};
 use crate::gcp::NativeSigner;
 use crate::reply::Reply;
 use crate::token::TokenCache;
@@ -30,11 +31,17 @@ pub struct KmsEnv<'a> {
     pub retry: bool,
     /// Signs for GCP service accounts; `None` for the built-in signer.
     pub signer: Option<&'a dyn Rs256Signer>,
+    /// Hashes for AWS; `None` for the built-in ones.
+    pub hashes: Option<&'a dyn RequestHashes>,
 }
 
 impl KmsEnv<'_> {
     fn signer(&self) -> &dyn Rs256Signer {
         self.signer.unwrap_or(&NativeSigner)
+    }
+
+    fn hashes(&self) -> &dyn RequestHashes {
+        self.hashes.unwrap_or(&NativeHashes)
     }
 }
 

@@ -31,6 +31,7 @@
 //!     random: &mut Fixed,
 //!     retry: true,
 //!     signer: None,
+//!     hashes: None,
 //! };
 //! while jobs.advance(&mut env)? {
 //!     for request in jobs.requests() {
@@ -66,6 +67,7 @@ mod retry;
 mod secret;
 mod token;
 
+pub use aws::RequestHashes;
 pub use endpoint::Endpoint;
 pub use error::{ConfigError, KmsError};
 pub use gcp::Rs256Signer;

@@ -9,7 +9,7 @@ use fieldveil_kms::{KmsProviders, Rs256Signer};
 use super::{Crypt, Settings, Shared};
 use crate::cache::{CollectionCache, KeyCache};
 use crate::error::CoreError;
-use crate::hooked::{CryptoHooks, Hooks};
+use crate::hooked::{CryptoHooks, HookedHashes, Hooks};
 use crate::options::OptionsError;
 use crate::schema::SchemaMap;
 
@@ -188,7 +188,7 @@ impl CryptBuilder {
             asks_other_databases: self.asks_other_databases,
             retries_kms: self.retries_kms,
             signer: self.signer,
-            hooks: self.hooks,
+            hooks: self.hooks.map(HookedHashes),
         };
         let shared = Shared {
             settings,

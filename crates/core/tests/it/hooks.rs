@@ -7,6 +7,7 @@ use aes::Aes256;
 use aes::cipher::{BlockModeDecrypt, BlockModeEncrypt, KeyIvInit, StreamCipher};
 use bson::{RawDocumentBuf, rawdoc};
 use fieldveil_core::{Algorithm, CryptoHooks, ExplicitOptions, HookError, KeyId, QueryType, Step};
+use fieldveil_crypto::hash::sha256;
 use fieldveil_crypto::hmac::{hmac_sha256, hmac_sha512};
 
 use crate::outside::{Counting, Outside, binary};
@@ -79,9 +80,14 @@ impl CryptoHooks for Counted {
         Ok(hmac_sha512(key, input))
     }
 
-    fn hmac_sha_256(&self, key: &[u8; 32], input: &[u8]) -> Result<[u8; 32], HookError> {
+    fn hmac_sha_256(&self, key: &[u8], input: &[u8]) -> Result<[u8; 32], HookError> {
         self.count()?;
         Ok(hmac_sha256(key, input))
+    }
+
+    fn sha_256(&self, input: &[u8]) -> Result<[u8; 32], HookError> {
+        self.count()?;
+        Ok(sha256(input))
     }
 }
 

@@ -1,10 +1,8 @@
 //! Crypto hooks: functions of the caller.
 //!
 //! Ciphers are built in, so a hook is never needed. A caller that sets the hooks has its own
-//! functions called for every cipher, keyed hash and random byte of its handle, and for the RSA
-//! signature of GCP. Two things stay built in: the plain SHA-256 hook is kept for its presence
-//! only, because nothing but the signature of AWS requests hashes without a key, and what is
-//! signed there are messages, not data.
+//! functions called for every cipher, hash and random byte of its handle, the signatures of requests
+//! to AWS among them, and for the RSA signature of GCP.
 
 use std::ffi::c_void;
 

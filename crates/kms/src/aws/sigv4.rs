@@ -1,8 +1,8 @@
 //! AWS Signature Version 4.
 
-use fieldveil_crypto::hash::sha256;
-use fieldveil_crypto::hmac::hmac_sha256;
 use zeroize::{Zeroize, Zeroizing};
+
+use super::RequestHashes;
 
 /// Signs requests to one service in one region at one moment.
 ///
@@ -14,6 +14,7 @@ pub(super) struct Signer<'a> {
     pub(super) service: &'a str,
     /// `YYYYMMDD'T'HHMMSS'Z'`.
     pub(super) datetime: &'a str,
+    pub(super) hashes: &'a dyn RequestHashes,
 }
 
 impl Signer<'_> {
@@ -21,13 +22,16 @@ impl Signer<'_> {
     ///
     /// `path` is normal and without query; `headers` are sorted by name, whatever its case.
     /// `Connection` belongs to the hop and is not signed.
+    ///
+    /// # Errors
+    /// Those of the hashes.
     pub(super) fn authorization(
         &self,
         method: &str,
         path: &str,
         headers: &[(&str, &str)],
         body: &str,
-    ) -> String {
+    ) -> Result<String, String> {
         let signed = || headers.iter().filter(|(name, _)| !name.eq_ignore_ascii_case("connection"));
         let names =
             signed().map(|(name, _)| name.to_ascii_lowercase()).collect::<Vec<_>>().join(";");
@@ -38,34 +42,36 @@ impl Signer<'_> {
             canonical.push_str(&value.split_whitespace().collect::<Vec<_>>().join(" "));
             canonical.push('\n');
         }
-        canonical.push_str(&format!("\n{names}\n{}", hex(&sha256(body.as_bytes()))));
+        canonical.push_str(&format!("\n{names}\n{}", hex(&self.hashes.sha_256(body.as_bytes())?)));
 
         let scope = format!("{}/{}/{}/aws4_request", self.date(), self.region, self.service);
         let to_sign = format!(
             "AWS4-HMAC-SHA256\n{}\n{scope}\n{}",
             self.datetime,
-            hex(&sha256(canonical.as_bytes()))
+            hex(&self.hashes.sha_256(canonical.as_bytes())?)
         );
-        let signature = hex(&hmac_sha256(&*self.signing_key(), to_sign.as_bytes()));
-        format!(
+        let signature = self.hashes.hmac_sha_256(&*self.signing_key()?, to_sign.as_bytes())?;
+        let signature = hex(&signature);
+        Ok(format!(
             "AWS4-HMAC-SHA256 Credential={}/{scope}, SignedHeaders={names}, Signature={signature}",
             self.access_key_id
-        )
+        ))
     }
 
     fn date(&self) -> &str {
         self.datetime.split('T').next().unwrap_or_default()
     }
 
-    fn signing_key(&self) -> Zeroizing<[u8; 32]> {
+    fn signing_key(&self) -> Result<Zeroizing<[u8; 32]>, String> {
         let secret = Zeroizing::new(format!("AWS4{}", self.secret));
-        let mut key = Zeroizing::new(hmac_sha256(secret.as_bytes(), self.date().as_bytes()));
+        let date = self.date().as_bytes();
+        let mut key = Zeroizing::new(self.hashes.hmac_sha_256(secret.as_bytes(), date)?);
         for part in [self.region, self.service, "aws4_request"] {
-            let mut next = hmac_sha256(&*key, part.as_bytes());
+            let mut next = self.hashes.hmac_sha_256(&*key, part.as_bytes())?;
             key.copy_from_slice(&next);
             next.zeroize();
         }
-        key
+        Ok(key)
     }
 }
 
@@ -111,10 +117,11 @@ mod tests {
         region: "us-east-1",
         service: "service",
         datetime: "20150830T123600Z",
+        hashes: &super::super::NativeHashes,
     };
 
     fn signature(headers: &[(&str, &str)], body: &str) -> String {
-        let authorization = EXAMPLE.authorization("POST", "/", headers, body);
+        let authorization = EXAMPLE.authorization("POST", "/", headers, body).unwrap();
         authorization.split("Signature=").nth(1).unwrap().to_owned()
     }
 
@@ -125,7 +132,7 @@ mod tests {
     #[test]
     fn vanilla_post() {
         assert_eq!(
-            EXAMPLE.authorization("POST", "/", &[HOST, DATE], ""),
+            EXAMPLE.authorization("POST", "/", &[HOST, DATE], "").unwrap(),
             "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20150830/us-east-1/service/aws4_request, \
              SignedHeaders=host;x-amz-date, \
              Signature=5da7c1a2acd57cee7505fc6676e4e544621c30862966e37dddb68e92efbe5d6b"

@@ -127,10 +127,11 @@ impl Job {
             }
             (Credentials::Aws(credentials), ServiceKey::Aws(key)) => match &self.task {
                 Task::Wrap(plaintext) => {
-                    aws::encrypt(key, credentials, plaintext.expose(), env.wall_clock_ms)?
+                    let plaintext = plaintext.expose();
+                    aws::encrypt(key, credentials, plaintext, env.wall_clock_ms, env.hashes())?
                 }
                 Task::Unwrap(material) => {
-                    aws::decrypt(key, credentials, material, env.wall_clock_ms)?
+                    aws::decrypt(key, credentials, material, env.wall_clock_ms, env.hashes())?
                 }
             },
             (Credentials::Azure(credentials), ServiceKey::Azure(key)) => {

@@ -33,6 +33,7 @@ impl Driver {
             random: &mut self.random,
             retry: false,
             signer: None,
+            hashes: None,
         })
     }
 

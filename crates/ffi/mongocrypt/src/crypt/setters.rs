@@ -255,13 +255,14 @@ pub extern "C" fn mongocrypt_setopt_crypto_hooks(
             let random = random.ok_or_else(|| not_set("random"))?;
             let hmac_sha_512 = hmac_sha_512.ok_or_else(|| not_set("hmac_sha_512"))?;
             let hmac_sha_256 = hmac_sha_256.ok_or_else(|| not_set("hmac_sha_256"))?;
-            sha_256.ok_or_else(|| not_set("sha_256"))?;
+            let sha_256 = sha_256.ok_or_else(|| not_set("sha_256"))?;
             options.random = RandomSource::hook(random, ctx);
             options.ciphers = Some(CallerCiphers {
                 cbc_encrypt,
                 cbc_decrypt,
                 hmac_sha_512,
                 hmac_sha_256,
+                sha_256,
                 context: CallerContext(ctx),
                 counter: options.counter,
             });

@@ -4,7 +4,7 @@ use std::ffi::c_void;
 
 use fieldveil_core::{CryptoHooks, HookError};
 
-use super::{CryptoFn, HmacFn, hook_message};
+use super::{CryptoFn, HashFn, HmacFn, hook_message};
 use crate::binary::Binary;
 use crate::border::CallerContext;
 use crate::status::Status;
@@ -18,6 +18,7 @@ pub(crate) struct CallerCiphers {
     pub(crate) cbc_decrypt: CryptoFn,
     pub(crate) hmac_sha_512: HmacFn,
     pub(crate) hmac_sha_256: HmacFn,
+    pub(crate) sha_256: HashFn,
     pub(crate) context: CallerContext,
     pub(crate) counter: CounterHooks,
 }
@@ -77,11 +78,24 @@ impl CryptoHooks for CallerCiphers {
     }
 
     fn hmac_sha_512(&self, key: &[u8; 32], input: &[u8]) -> Result<[u8; 64], HookError> {
-        hash(self.hmac_sha_512, self.context, key, input)
+        mac(self.hmac_sha_512, self.context, key, input)
     }
 
-    fn hmac_sha_256(&self, key: &[u8; 32], input: &[u8]) -> Result<[u8; 32], HookError> {
-        hash(self.hmac_sha_256, self.context, key, input)
+    fn hmac_sha_256(&self, key: &[u8], input: &[u8]) -> Result<[u8; 32], HookError> {
+        mac(self.hmac_sha_256, self.context, key, input)
+    }
+
+    fn sha_256(&self, input: &[u8]) -> Result<[u8; 32], HookError> {
+        let mut output = [0; 32];
+        let mut input = Binary::of(input);
+        let mut out = Binary::of_mut(&mut output);
+        let mut status = Status::default();
+        // SAFETY: the hook was given for this purpose; views and status live through the call, and
+        // the output has the length of the hash.
+        let is_done = unsafe {
+            (self.sha_256)(self.context.0, &raw mut input, &raw mut out, &raw mut status)
+        };
+        if is_done { Ok(output) } else { Err(HookError(hook_message(&status))) }
     }
 }
 
@@ -157,10 +171,10 @@ fn cipher(
     Ok(())
 }
 
-fn hash<const N: usize>(
+fn mac<const N: usize>(
     hook: HmacFn,
     context: CallerContext,
-    key: &[u8; 32],
+    key: &[u8],
     input: &[u8],
 ) -> Result<[u8; N], HookError> {
     let mut output = [0; N];

@@ -2,7 +2,9 @@
 #include "support.h"
 
 /* Primitives that are no cryptography, but as consistent as it. */
-static int cbc_encrypts, cbc_decrypts, randoms, hmacs_512, hmacs_256, counters, signatures;
+static int cbc_encrypts, cbc_decrypts, randoms, hmacs_512, hmacs_256, hashes, counters, signatures;
+/* The key that signing a request to AWS begins with is longer than others. */
+static uint32_t hmac_256_key = 32;
 static const char *failing;
 static int cookie;
 
@@ -80,6 +82,8 @@ static bool random_bytes(void *ctx, mongocrypt_binary_t *out, uint32_t count, mo
     randoms++;
     CHECK(mongocrypt_binary_len(out) == count);
     memset(mongocrypt_binary_data(out), 0xAB, count);
+    /* What is lent is not the hook's to destroy; nothing comes of it. */
+    mongocrypt_status_destroy(status);
     return !fails("random", ctx, status);
 }
 
@@ -114,11 +118,13 @@ static bool hmac_256(void *ctx,
                      mongocrypt_binary_t *out,
                      mongocrypt_status_t *status) {
     hmacs_256++;
-    CHECK(mongocrypt_binary_len(key) == 32);
+    CHECK(mongocrypt_binary_len(key) == hmac_256_key);
+    hmac_256_key = 32;
     return !fails("hmac_256", ctx, status) && digest(in, out, 32);
 }
 
 static bool sha_256(void *ctx, mongocrypt_binary_t *in, mongocrypt_binary_t *out, mongocrypt_status_t *status) {
+    hashes++;
     return !fails("sha_256", ctx, status) && digest(in, out, 32);
 }
 
@@ -272,17 +278,57 @@ static void signs_with_the_hook(bool fail) {
     mongocrypt_destroy(crypt);
 }
 
+/* A request to AWS is signed with the hooks: two hashes, and five with a key. */
+static void signs_for_aws(const char *fail) {
+    doc_t doc;
+    mongocrypt_t *crypt = mongocrypt_new();
+    CHECK(mongocrypt_setopt_kms_provider_aws(crypt, "example", -1, "secret", -1));
+    CHECK(mongocrypt_setopt_crypto_hooks(
+        crypt, cbc_encrypt, cbc_decrypt, random_bytes, hmac_512, hmac_256, sha_256, &cookie));
+    CHECK(mongocrypt_init(crypt));
+    mongocrypt_ctx_t *ctx = mongocrypt_ctx_new(crypt);
+    begin(&doc);
+    put_text(&doc, "provider", "aws");
+    put_text(&doc, "region", "us-east-1");
+    put_text(&doc, "key", "alias/example");
+    mongocrypt_binary_t *view = on_heap(end(&doc));
+    OK(ctx, mongocrypt_ctx_setopt_key_encryption_key(ctx, view));
+    drop_heap(view);
+    hashes = hmacs_256 = 0;
+    hmac_256_key = sizeof "AWS4secret" - 1;
+    failing = fail;
+    CHECK(mongocrypt_ctx_datakey_init(ctx) == !fail);
+    if (fail) {
+        CHECK_CTX(ctx, "hook failed on purpose");
+    } else {
+        CHECK(hashes == 2 && hmacs_256 == 5);
+        mongocrypt_kms_ctx_t *kms = mongocrypt_ctx_next_kms_ctx(ctx);
+        mongocrypt_binary_t message = {NULL, 0};
+        CHECK(mongocrypt_kms_ctx_message(kms, &message) && find(&message, "TrentService.Encrypt", 20));
+    }
+    failing = NULL;
+    hmac_256_key = 32;
+    mongocrypt_ctx_destroy(ctx);
+    mongocrypt_destroy(crypt);
+}
+
 /* What is logged, and when. */
 static int logged;
+static mongocrypt_t *logging;
 
 static void log_message(mongocrypt_log_level_t level, const char *message, uint32_t len, void *ctx) {
     CHECK(ctx == &cookie && strlen(message) == len && level <= MONGOCRYPT_LOG_LEVEL_INFO);
     logged++;
+    /* A handler may ask the handle that is being initialised. */
+    mongocrypt_status_t *status = mongocrypt_status_new();
+    CHECK(mongocrypt_status(logging, status));
+    mongocrypt_status_destroy(status);
 }
 
 static void logs(void) {
     mongocrypt_t *crypt = new_local();
     CHECK(mongocrypt_setopt_log_handler(crypt, log_message, &cookie));
+    logging = crypt;
     mongocrypt_setopt_append_crypt_shared_lib_search_path(crypt, "/doesnotexist");
     mongocrypt_setopt_append_crypt_shared_lib_search_path(crypt, "$SYSTEM");
     CHECK(mongocrypt_init(crypt) && logged == 2);
@@ -297,6 +343,9 @@ int main(void) {
     failures_are_heard();
     signs_with_the_hook(false);
     signs_with_the_hook(true);
+    signs_for_aws(NULL);
+    signs_for_aws("sha_256");
+    signs_for_aws("hmac_256");
     logs();
     puts("ok");
     return 0;
