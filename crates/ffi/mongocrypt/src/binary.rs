@@ -47,7 +47,8 @@ impl Binary {
         if self.data.is_null() {
             return None;
         }
-        let length = usize::try_from(self.len).ok()?;
+        // No object is longer, wherever pointers have 32 bits.
+        let length = usize::try_from(self.len).ok().filter(|length| *length <= LONGEST)?;
         // SAFETY: the promise of whoever made the view, see the type.
         Some(unsafe { std::slice::from_raw_parts(self.data.cast(), length) })
     }
@@ -57,6 +58,9 @@ impl Binary {
         self.bytes().and_then(|bytes| RawDocument::from_bytes(bytes).ok())
     }
 }
+
+/// The longest slice there is.
+const LONGEST: usize = isize::MAX.unsigned_abs();
 
 /// Makes an empty view, to be filled by another function.
 #[unsafe(no_mangle)]

@@ -20,59 +20,76 @@ pub struct KmsCtx {
 }
 
 /// The exchanges of a context, those of past steps included: C may still hold them.
+///
+/// They are pointers and not boxes because C uses its copies of them in between.
 #[derive(Default)]
-#[expect(clippy::vec_box, reason = "C holds pointers to them, so they must not move")]
 pub(crate) struct KmsHandles {
-    current: Vec<Box<KmsCtx>>,
-    past: Vec<Box<KmsCtx>>,
+    /// From `Box::into_raw`; freed with this list.
+    all: Vec<NonNull<KmsCtx>>,
+    /// Where those of the step begin.
+    current: usize,
+}
+
+impl Drop for KmsHandles {
+    fn drop(&mut self) {
+        for handle in self.all.drain(..) {
+            // SAFETY: it came from `Box::into_raw`, and nobody else frees it.
+            drop(unsafe { Box::from_raw(handle.as_ptr()) });
+        }
+    }
 }
 
 impl KmsHandles {
     /// Makes a handle for each request of a step. The requests stay where they are, and are not
     /// looked at by anybody else, until `retire`.
     pub(crate) fn start(&mut self, requests: &mut [KmsRequest]) {
-        self.current = requests
-            .iter_mut()
-            .map(|request| {
-                Box::new(KmsCtx {
-                    endpoint: CString::new(request.endpoint()).unwrap_or_default(),
-                    provider: CString::new(request.provider().as_str()).unwrap_or_default(),
-                    status: Status::default(),
-                    was_returned: false,
-                    request: Some(NonNull::from(request)),
-                })
-            })
-            .collect();
+        self.retire();
+        self.all.extend(requests.iter_mut().map(|request| {
+            let handle = Box::new(KmsCtx {
+                endpoint: CString::new(request.endpoint()).unwrap_or_default(),
+                provider: CString::new(request.provider().as_str()).unwrap_or_default(),
+                status: Status::default(),
+                was_returned: false,
+                request: Some(NonNull::from(request)),
+            });
+            NonNull::from(Box::leak(handle))
+        }));
     }
 
     /// Ends the use of the requests. The handles refuse from now on.
     pub(crate) fn retire(&mut self) {
-        if self.current.is_empty() {
+        if self.current == self.all.len() {
             return;
         }
-        for mut handle in self.current.drain(..) {
-            handle.request = None;
-            self.past.push(handle);
+        for handle in self.of_step() {
+            // SAFETY: it lives as long as the list, and the calls on one context come one by one.
+            unsafe { handle.as_mut() }.request = None;
         }
+        self.current = self.all.len();
+    }
+
+    fn of_step(&mut self) -> &mut [NonNull<KmsCtx>] {
+        self.all.get_mut(self.current..).unwrap_or_default()
     }
 
     /// The first that has to be sent again, or else the first that was not handed out.
     pub(crate) fn next(&mut self) -> *mut KmsCtx {
-        for handle in &mut self.current {
-            if let Some(request) = handle.request()
+        for handle in self.of_step() {
+            // SAFETY: as in `retire`.
+            if let Some(request) = unsafe { handle.as_mut() }.request()
                 && request.needs_retry()
             {
                 request.begin_retry();
-                return ptr::from_mut(&mut **handle);
+                return handle.as_ptr();
             }
         }
-        match self.current.iter_mut().find(|handle| !handle.was_returned) {
-            Some(handle) => {
-                handle.was_returned = true;
-                ptr::from_mut(&mut **handle)
+        for handle in self.of_step() {
+            // SAFETY: as in `retire`.
+            if !std::mem::replace(&mut unsafe { handle.as_mut() }.was_returned, true) {
+                return handle.as_ptr();
             }
-            None => ptr::null_mut(),
         }
+        ptr::null_mut()
     }
 }
 
@@ -162,18 +179,25 @@ pub extern "C" fn mongocrypt_kms_ctx_feed(
 
 /// Feeds bytes of the reply; `should_retry` is set if the message has to be sent again, after
 /// `mongocrypt_kms_ctx_usleep`, on a new connection.
+///
+/// # Safety
+/// `should_retry` is NULL or valid for writing; what it holds before is not looked at.
 #[unsafe(no_mangle)]
-pub extern "C" fn mongocrypt_kms_ctx_feed_with_retry(
+pub unsafe extern "C" fn mongocrypt_kms_ctx_feed_with_retry(
     kms: Option<&mut KmsCtx>,
     bytes: Option<&Binary>,
-    should_retry: Option<&mut bool>,
+    should_retry: *mut bool,
 ) -> bool {
     call(kms, |kms| {
-        let should_retry = should_retry.ok_or("argument 'should_retry' is required")?;
-        *should_retry = false;
+        if should_retry.is_null() {
+            return Err("argument 'should_retry' is required".into());
+        }
+        // SAFETY: the caller's promise.
+        unsafe { write_out(should_retry, false) };
         kms.live()?.begin_retry();
         kms.feed(bytes)?;
-        *should_retry = kms.live()?.needs_retry();
+        // SAFETY: the caller's promise.
+        unsafe { write_out(should_retry, kms.live()?.needs_retry()) };
         Ok(())
     })
 }

@@ -56,8 +56,19 @@ pub struct Status {
     code: u32,
     /// With a NUL at its end; empty while nothing was set.
     message: Vec<u8>,
-    /// A status of the caller that was destroyed waits in the pool.
-    is_pooled: bool,
+    owner: Owner,
+}
+
+/// Who may destroy a status.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Owner {
+    /// This library, which lends it to callbacks at most.
+    #[default]
+    Library,
+    /// The caller, who made it.
+    Caller,
+    /// Nobody: it was destroyed, and waits in the pool.
+    Pool,
 }
 
 impl Status {
@@ -115,10 +126,10 @@ pub extern "C" fn mongocrypt_status_new() -> *mut Status {
         match pooled {
             Some(Pooled(mut status)) => {
                 // SAFETY: it came from `Box::leak` below and the pool owned it alone.
-                unsafe { status.as_mut() }.is_pooled = false;
+                unsafe { status.as_mut() }.owner = Owner::Caller;
                 status.as_ptr()
             }
-            None => Box::leak(Box::default()),
+            None => Box::leak(Box::new(Status { owner: Owner::Caller, ..Status::default() })),
         }
     })
 }
@@ -189,10 +200,10 @@ pub extern "C" fn mongocrypt_status_ok(status: Option<&Status>) -> bool {
 }
 
 /// Destroys a status. NULL is fine, and so is a status that was destroyed and not handed out
-/// again since.
+/// again since, or one that a callback was lent.
 ///
 /// # Safety
-/// `status` is NULL or came from `mongocrypt_status_new`.
+/// `status` is NULL, came from `mongocrypt_status_new`, or is lent to the callback that runs.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mongocrypt_status_destroy(status: *mut Status) {
     guard((), || {
@@ -201,9 +212,9 @@ pub unsafe extern "C" fn mongocrypt_status_destroy(status: *mut Status) {
         // SAFETY: memory of a status is never given back, so the pointer is good even if this is
         // the second time; the lock keeps a second caller out.
         let status = unsafe { pointer.as_mut() };
-        if !status.is_pooled {
+        if status.owner == Owner::Caller {
             status.reset();
-            status.is_pooled = true;
+            status.owner = Owner::Pool;
             pool.push(Pooled(pointer));
         }
     });
@@ -259,6 +270,16 @@ mod tests {
             mongocrypt_status_destroy(one);
             mongocrypt_status_destroy(two);
         }
+    }
+
+    #[test]
+    fn a_status_that_was_lent_is_not_destroyed() {
+        let mut lent = Status::default();
+        lent.set(&Failure::from("abc"));
+        // SAFETY: it is live.
+        unsafe { mongocrypt_status_destroy(&raw mut lent) };
+        assert_eq!(lent.text(), b"abc");
+        assert_ne!(mongocrypt_status_new(), &raw mut lent);
     }
 
     #[test]

@@ -170,7 +170,11 @@ fn call(ctx: &mut Ctx, kms: &mut *mut KmsCtx, input: &mut Input<'_>) {
         28 => ignore(mongocrypt_ctx_finalize(ctx, Some(&mut mongocrypt_binary_new()))),
         29 => ignore(with_view(input, |view| mongocrypt_kms_ctx_feed(exchange, view))),
         30 => ignore(with_view(input, |view| {
-            mongocrypt_kms_ctx_feed_with_retry(exchange, view, Some(&mut false))
+            {
+                let mut retry = false;
+                // SAFETY: the place is ours.
+                unsafe { mongocrypt_kms_ctx_feed_with_retry(exchange, view, &raw mut retry) }
+            }
         })),
         31 => ignore(mongocrypt_kms_ctx_fail(exchange)),
         32 => ignore(mongocrypt_kms_ctx_bytes_needed(exchange)),
