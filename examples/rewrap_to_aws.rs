@@ -1,7 +1,8 @@
 //! Data keys moved from a local master key to AWS KMS. The data stays as it is.
 //!
 //! AWS credentials come from where AWS puts them (environment, web identity, container, instance).
-//! `fieldveil keys rewrap` does the same, with a dry run first.
+//! `AWS_ENDPOINT_URL_KMS` and `AWS_CA_BUNDLE` name another endpoint and whom to trust there, as they
+//! do for AWS' own programs. `fieldveil keys rewrap` does the same, with a dry run first.
 //!
 //! ```text
 //! cargo run --example rewrap_to_aws -- URI master-key.bin eu-central-1 arn:aws:kms:..
@@ -11,6 +12,7 @@ use std::error::Error;
 
 use bson::{Document, doc};
 use fieldveil::{ClientEncryption, LocalKey};
+use mongodb::options::TlsOptions;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
@@ -21,11 +23,19 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let mut providers = LocalKey::from_file(master_key)?.to_kms_providers();
     // Empty: credentials are looked up when they are needed.
     providers.insert("aws", Document::new());
-    let keys = ClientEncryption::builder(mongodb::Client::with_uri_str(uri).await?)
+    let mut builder = ClientEncryption::builder(mongodb::Client::with_uri_str(uri).await?)
         .key_vault_namespace("encryption.__keyVault")
-        .kms_providers(providers)
-        .build()?;
-    let master_key = doc! { "region": region, "key": key };
+        .kms_providers(providers);
+    let mut master_key = doc! { "region": region, "key": key };
+    if let Ok(endpoint) = std::env::var("AWS_ENDPOINT_URL_KMS") {
+        master_key.insert("endpoint", endpoint.trim_start_matches("https://"));
+    }
+    if let Ok(path) = std::env::var("AWS_CA_BUNDLE") {
+        let mut tls = TlsOptions::default();
+        tls.ca_file_path = Some(path.into());
+        builder = builder.tls_options("aws", tls);
+    }
+    let keys = builder.build()?;
     keys.check_provider("aws", master_key.clone()).await?;
 
     // Each new wrapping is unwrapped and compared before it replaces the old one.

@@ -1,10 +1,13 @@
 //! 2. Data Key and Double Encryption.
 
 use bson::{Bson, Document, doc, spec::BinarySubtype};
-use fieldveil::{Algorithm, ClientEncryption, EncryptKey, Part};
+use fieldveil::{Algorithm, EncryptKey, Part};
 use mongodb::Client;
 
-use crate::setup::{Deployment, Events, KEY_VAULT, local_provider};
+use crate::{
+    services::{PROVIDERS, Services},
+    setup::{Deployment, Events},
+};
 
 #[tokio::test]
 async fn a_key_of_each_provider_encrypts_and_nothing_is_encrypted_twice() {
@@ -20,18 +23,19 @@ async fn a_key_of_each_provider_encrypts_and_nothing_is_encrypted_twice() {
             "algorithm": Algorithm::Random.as_str(),
         } } },
     };
-    let client_encrypted = deployment.encrypted().schema("db.coll", schema).build().await.unwrap();
+    let services = Services::new().await;
+    let mut builder = deployment.encrypted().kms_providers(services.kms_providers());
+    for provider in PROVIDERS.into_iter().filter(|provider| *provider != "local") {
+        builder = builder.tls_options(provider, services.tls_options());
+    }
+    let client_encrypted = builder.schema("db.coll", schema).build().await.unwrap();
     let coll = client_encrypted.collection::<Document>("db", "coll");
-    let client_encryption = ClientEncryption::builder(client)
-        .key_vault_namespace(KEY_VAULT)
-        .kms_providers(local_provider())
-        .build()
-        .unwrap();
+    let client_encryption = services.client_encryption(client).build().unwrap();
 
-    for (provider, master_key) in [("local", None::<Document>)] {
+    for provider in PROVIDERS {
         let name = format!("{provider}_altname");
         let mut create = client_encryption.create_data_key(provider).key_alt_names([&name]);
-        if let Some(master_key) = master_key {
+        if let Some(master_key) = services.master_key(provider) {
             create = create.master_key(master_key);
         }
         let id = create.await.unwrap();

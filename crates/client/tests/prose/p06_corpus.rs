@@ -7,10 +7,11 @@
 use std::fmt;
 
 use bson::{Binary, Bson, Document, doc, spec::BinarySubtype};
-use fieldveil::{Algorithm, ClientEncryption, EncryptKey, EncryptedCollection, LocalKey};
+use fieldveil::{Algorithm, ClientEncryption, EncryptKey, EncryptedCollection};
 
 use crate::{
-    setup::{Deployment, KEY_VAULT, local_provider},
+    services::Services,
+    setup::Deployment,
     values::{Value, every_type, never_encrypted},
 };
 
@@ -58,8 +59,8 @@ const EXPECTED: [(&str, &str); 10] = [
     ),
 ];
 
-/// The data keys, each under its provider: alternate name, provider, last byte of the id.
-const KEYS: [(&str, &str, u8); 2] = [("local", "local", 0), ("other", "local:other", 1)];
+/// The data keys, each named as its provider, with the last byte of its id.
+const KEYS: [(&str, u8); 5] = [("local", 0), ("aws", 1), ("azure", 2), ("gcp", 3), ("kmip", 4)];
 
 fn id(last: u8) -> Binary {
     let mut bytes = vec![0; 16];
@@ -70,7 +71,7 @@ fn id(last: u8) -> Binary {
 /// One field of the corpus.
 struct Field {
     value: Value,
-    key: (&'static str, &'static str, u8),
+    key: (&'static str, u8),
     algorithm: Algorithm,
     explicit: bool,
     by_name: bool,
@@ -98,7 +99,7 @@ impl Field {
     }
 
     fn encrypt_key(&self) -> EncryptKey {
-        let (name, _, last) = self.key;
+        let (name, last) = self.key;
         if self.by_name { EncryptKey::from(name) } else { EncryptKey::from(id(last)) }
     }
 }
@@ -126,7 +127,7 @@ fn corpus() -> Vec<Field> {
 fn schema() -> Document {
     let mut properties = Document::new();
     for field in corpus().iter().filter(|field| field.is_in_schema()) {
-        let (name, _, last) = field.key;
+        let (name, last) = field.key;
         let key_id: Bson = if field.by_name {
             format!("/altname_{name}").into()
         } else {
@@ -144,22 +145,21 @@ fn schema() -> Document {
 
 struct Setup {
     deployment: Deployment,
+    _services: Services,
     keys: ClientEncryption,
     encrypted: EncryptedCollection<Document>,
 }
 
 async fn setup(local_schema: bool) -> Setup {
     let deployment = Deployment::new().await;
-    let mut providers = local_provider();
-    providers.insert("local:other", LocalKey::generate().unwrap().to_provider());
-    let keys = ClientEncryption::builder(deployment.client.clone())
-        .key_vault_namespace(KEY_VAULT)
-        .kms_providers(providers.clone())
-        .build()
-        .unwrap();
-    for (name, provider, last) in KEYS {
+    let services = Services::new().await;
+    let keys = services.client_encryption(deployment.client.clone()).build().unwrap();
+    for (name, last) in KEYS {
         let material: Vec<u8> = (last..last + 96).collect();
-        let create = keys.create_data_key(provider).key_material(material).key_alt_names([name]);
+        let mut create = keys.create_data_key(name).key_material(material).key_alt_names([name]);
+        if let Some(master_key) = services.master_key(name) {
+            create = create.master_key(master_key);
+        }
         let made = create.await.unwrap();
         let vault = deployment.key_vault();
         let mut key = vault.find_one_and_delete(doc! { "_id": made }).await.unwrap().unwrap();
@@ -167,7 +167,10 @@ async fn setup(local_schema: bool) -> Setup {
         vault.insert_one(key).await.unwrap();
     }
 
-    let mut builder = deployment.encrypted().kms_providers(providers);
+    let mut builder = deployment.encrypted().kms_providers(services.kms_providers());
+    for (name, _) in KEYS.into_iter().filter(|(name, _)| *name != "local") {
+        builder = builder.tls_options(name, services.tls_options());
+    }
     if local_schema {
         builder = builder.schema("db.coll", schema());
     } else {
@@ -176,13 +179,13 @@ async fn setup(local_schema: bool) -> Setup {
         db.create_collection("coll").validator(validator).await.unwrap();
     }
     let encrypted = builder.build().await.unwrap().collection("db", "coll");
-    Setup { deployment, keys, encrypted }
+    Setup { deployment, _services: services, keys, encrypted }
 }
 
 /// The corpus with what is to be encrypted explicitly encrypted already.
 async fn copy(setup: &Setup) -> (Document, Document) {
     let mut corpus_document = doc! { "_id": "corpus" };
-    for (name, ..) in KEYS {
+    for (name, _) in KEYS {
         corpus_document.insert(format!("altname_{name}"), name);
     }
     let mut copied = corpus_document.clone();

@@ -1,33 +1,24 @@
 //! 16. Rewrap.
 
-use bson::{Document, doc};
-use fieldveil::{Algorithm, ClientEncryption, ConfigError, EncryptKey, Error, LocalKey};
+use bson::doc;
+use fieldveil::{Algorithm, ConfigError, EncryptKey, Error};
 
-use crate::setup::{Deployment, KEY_VAULT, local_provider};
-
-/// Every provider with its master key. A second local key stands in for the way from one provider
-/// to another.
-fn providers() -> Vec<(&'static str, Option<Document>)> {
-    vec![("local", None), ("local:other", None)]
-}
+use crate::{
+    services::{PROVIDERS, Services},
+    setup::Deployment,
+};
 
 #[tokio::test]
 async fn case_1_every_provider_rewraps_the_keys_of_every_other() {
-    let mut kms_providers = local_provider();
-    kms_providers.insert("local:other", LocalKey::generate().unwrap().to_provider());
-    for (source, source_key) in providers() {
-        for (target, target_key) in providers() {
+    let services = Services::new().await;
+    for source in PROVIDERS {
+        for target in PROVIDERS {
             let deployment = Deployment::new().await;
-            let client_encryption = || {
-                ClientEncryption::builder(deployment.client.clone())
-                    .key_vault_namespace(KEY_VAULT)
-                    .kms_providers(kms_providers.clone())
-                    .build()
-                    .unwrap()
-            };
+            let client_encryption =
+                || services.client_encryption(deployment.client.clone()).build().unwrap();
             let first = client_encryption();
             let mut create = first.create_data_key(source);
-            if let Some(master_key) = source_key.clone() {
+            if let Some(master_key) = services.master_key(source) {
                 create = create.master_key(master_key);
             }
             let key = EncryptKey::Id(create.await.unwrap());
@@ -35,7 +26,7 @@ async fn case_1_every_provider_rewraps_the_keys_of_every_other() {
 
             let second = client_encryption();
             let mut rewrap = second.rewrap_many_data_key(doc! {}).provider(target);
-            if let Some(master_key) = target_key {
+            if let Some(master_key) = services.master_key(target) {
                 rewrap = rewrap.master_key(master_key);
             }
             assert_eq!(rewrap.await.unwrap().modified, 1, "{source} to {target}");
