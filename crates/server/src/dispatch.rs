@@ -191,10 +191,26 @@ fn fault(shared: &Shared, peer: &Peer, request: &Request) -> Option<fail_points:
 
 /// What a test wants to happen to a write that a driver may send again.
 fn write_fault(shared: &Shared, command: &Command, request: &Request) -> Option<WriteFault> {
-    let is_retryable = shared.options.test_commands
-        && matches!(command.name, "insert" | "update" | "delete" | "findAndModify" | "bulkWrite")
-        && request.body.get("txnNumber").is_ok_and(|number| number.is_some());
-    is_retryable.then(|| shared.fail_points.for_retryable_write()).flatten()
+    if !shared.options.test_commands {
+        return None;
+    }
+    let statements = match command.name {
+        "insert" => "documents",
+        "update" => "updates",
+        "delete" => "deletes",
+        "bulkWrite" => "ops",
+        "findAndModify" => "",
+        _ => return None,
+    };
+    let number = request.body.get("txnNumber").ok().flatten().and_then(integer)?;
+    let session = sessions::parse_id(request.body.get_document("lsid").ok()?).ok()?;
+    let sequence = request.sequences.iter().find(|it| it.identifier == statements);
+    let count = match (sequence, request.body.get_array(statements)) {
+        (Some(sequence), _) => sequence.documents.len(),
+        (None, Ok(array)) => array.into_iter().count(),
+        (None, Err(_)) => 1,
+    };
+    shared.fail_points.for_retryable_write(session, number, count)
 }
 
 /// Waits as long as a monitoring client allows, since the topology does not change.

@@ -1,7 +1,7 @@
 //! Fail points: faults that a test asks for, behind `--enable-test-commands`.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Mutex, PoisonError},
     time::Duration,
 };
@@ -12,6 +12,7 @@ use crate::{
     arguments::{integer, number},
     codes,
     error::CommandError,
+    sessions::SessionId,
 };
 
 /// Names that are understood.
@@ -27,6 +28,9 @@ const KNOWN: &[&str] = &[
 #[derive(Debug, Default)]
 pub(crate) struct FailPoints {
     set: Mutex<HashMap<&'static str, FailPoint>>,
+    /// Writes that were let through while their answer was withheld. What comes again under the same
+    /// number is not a write any more.
+    written: Mutex<HashSet<(SessionId, i64)>>,
 }
 
 #[derive(Clone, Debug)]
@@ -82,6 +86,7 @@ impl FailPoints {
         let mode = parse_mode(mode)?;
         let mut set = self.set.lock().unwrap_or_else(PoisonError::into_inner);
         let before = set.get(name).map_or(0, |point| point.entered);
+        self.written.lock().unwrap_or_else(PoisonError::into_inner).clear();
         match mode {
             None => {
                 set.remove(name);
@@ -114,10 +119,23 @@ impl FailPoints {
         .map(|data| fault(&data))
     }
 
-    /// The fault of a write that may be sent again, used up by asking.
-    pub(crate) fn for_retryable_write(&self) -> Option<WriteFault> {
-        let data = self.named("onPrimaryTransactionalWrite")?;
+    /// The fault of a write of so many statements that may be sent again, used up by asking for each
+    /// statement.
+    pub(crate) fn for_retryable_write(
+        &self,
+        session: SessionId,
+        number: i64,
+        statements: usize,
+    ) -> Option<WriteFault> {
+        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        if written.contains(&(session, number)) {
+            return None;
+        }
+        let data = (0..statements).find_map(|_| self.named("onPrimaryTransactionalWrite"))?;
         let code = data.get("failBeforeCommitExceptionCode").ok().flatten().and_then(integer);
+        if code.is_none() {
+            written.insert((session, number));
+        }
         Some(WriteFault {
             before_commit: code.and_then(|code| i32::try_from(code).ok()),
             close: !matches!(data.get("closeConnection"), Ok(Some(RawBsonRef::Boolean(false)))),
@@ -249,11 +267,17 @@ mod tests {
         let mode = RawBsonRef::String("alwaysOn");
         points.configure("onPrimaryTransactionalWrite", mode, None).unwrap();
         let lost = WriteFault { before_commit: None, close: true };
-        assert_eq!(points.for_retryable_write(), Some(lost));
+        assert_eq!(points.for_retryable_write([1; 16], 1, 2), Some(lost));
+        assert_eq!(points.for_retryable_write([1; 16], 1, 2), None, "it is written already");
         let data = rawdoc! { "failBeforeCommitExceptionCode": 1, "closeConnection": false };
+        let skip = rawdoc! { "skip": 3 };
+        let mode = RawBsonRef::Document(&skip);
         points.configure("onPrimaryTransactionalWrite", mode, Some(&data)).unwrap();
         let failed = WriteFault { before_commit: Some(1), close: false };
-        assert_eq!(points.for_retryable_write(), Some(failed));
+        assert_eq!(points.for_retryable_write([1; 16], 1, 3), None);
+        for _ in 0..2 {
+            assert_eq!(points.for_retryable_write([1; 16], 2, 1), Some(failed));
+        }
     }
 
     #[test]
