@@ -15,7 +15,6 @@ mod document;
 mod dump;
 mod environment;
 mod error;
-#[allow(dead_code, reason = "the evaluator keeps parts for messages that it does not read yet")]
 pub mod eval;
 mod explain;
 mod find;

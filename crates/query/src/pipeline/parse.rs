@@ -48,7 +48,7 @@ const OTHER: &[&str] = &[
 pub(super) fn pipeline(stages: &RawArray, depth: usize) -> Result<Pipeline, QueryError> {
     if depth > MAX_SUB_PIPELINES {
         return Err(QueryError::new(
-            296,
+            232,
             format!(
                 "Maximum number of nested sub-pipelines exceeded. Limit is {MAX_SUB_PIPELINES}"
             ),

@@ -118,11 +118,6 @@ impl Compiled {
     pub(crate) fn evaluate_in(&self, scope: &Scope<'_>) -> Result<Value, QueryError> {
         self.node.evaluate(scope)
     }
-
-    /// The path, if the expression is one.
-    pub(crate) fn is_constant(&self) -> bool {
-        matches!(self.node, Node::Constant(_))
-    }
 }
 
 impl<'a> Scope<'a> {

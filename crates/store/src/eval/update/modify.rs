@@ -24,8 +24,8 @@ pub(super) enum Action {
     Min(RawBson),
     Max(RawBson),
     CurrentDate(CurrentDate),
-    /// The source of a `$rename`, with its path.
-    RenameFrom(FieldPath),
+    /// The source of a `$rename`.
+    RenameFrom,
     /// The target of a `$rename`, with the source's path.
     RenameTo(FieldPath),
     Push(Push),
@@ -73,7 +73,7 @@ impl Action {
             Self::SetOnInsert(new) if scope.is_insert => new.clone(),
             Self::SetOnInsert(_) => return Ok(Effect::Keep),
             Self::Unset => return Ok(Effect::Remove),
-            Self::RenameFrom(_) => return Ok(Effect::Remove),
+            Self::RenameFrom => return Ok(Effect::Remove),
             Self::RenameTo(source) => match find(scope.original, source)? {
                 Some(moved) => RawBson::from(moved),
                 None => return Ok(Effect::Keep),
@@ -175,7 +175,7 @@ impl Action {
             }
             Self::SetOnInsert(_)
             | Self::Unset
-            | Self::RenameFrom(_)
+            | Self::RenameFrom
             | Self::Pop { .. }
             | Self::Pull(_)
             | Self::PullAll(_) => return Ok(None),

@@ -66,7 +66,7 @@ impl Plan {
             match &modifier.operation {
                 Operation::Rename(target) => {
                     plan.renames.push((path.clone(), target.clone()));
-                    plan.add(path, Action::RenameFrom(path.clone()), array_filters, context)?;
+                    plan.add(path, Action::RenameFrom, array_filters, context)?;
                     plan.add(target, Action::RenameTo(path.clone()), array_filters, context)?;
                 }
                 operation => {

@@ -263,7 +263,7 @@ enum Demand {
 
 fn demand(node: &Node, scope: &Scope<'_>) -> Demand {
     match node {
-        Node::Leaf(Action::Unset | Action::RenameFrom(_)) => Demand::Nothing,
+        Node::Leaf(Action::Unset | Action::RenameFrom) => Demand::Nothing,
         Node::Leaf(Action::SetOnInsert(_)) if !scope.is_insert => Demand::Nothing,
         Node::Leaf(Action::RenameTo(source)) => match super::plan::find(scope.original, source) {
             Ok(None) => Demand::Nothing,
