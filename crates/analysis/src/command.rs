@@ -7,7 +7,7 @@
 use bson::raw::{RawBsonRef, RawDocument, RawDocumentBuf};
 
 use crate::{
-    AnalyzeError, SchemaSet,
+    AnalyzeError, RequestError, SchemaSet,
     marking::Marker,
     pipeline::check_namespaces,
     raw::{self, Element, Elements, write_document, write_name},
@@ -94,12 +94,12 @@ fn analyze_plain(
         bulk_write::check(command, schemas)?;
         return Ok(command.to_owned());
     }
-    let not_on_collection = || AnalyzeError::NotOnCollection { name: spec.name.to_owned() };
+    let not_on_collection = || RequestError::NotOnCollection { name: spec.name.to_owned() };
     let collection = first.text().filter(|name| !name.is_empty()).ok_or_else(not_on_collection)?;
     let namespace = format!("{db}.{collection}");
     let schema = schemas
         .find(&namespace)
-        .ok_or_else(|| AnalyzeError::MissingSchema { namespace: namespace.clone() })?;
+        .ok_or_else(|| RequestError::MissingSchema { namespace: namespace.clone() })?;
     let mut context =
         Context { spec, db, collection, schemas, shape: schema.root.clone(), command, marker };
     if context.shape.is_plain() && !spec.joins_collections {
@@ -125,7 +125,7 @@ fn explain(
             if index > 0 {
                 let is_known = element.name == "verbosity" || GENERIC.contains(&element.name);
                 if schemas.requires_encryption() && !is_known {
-                    return Err(AnalyzeError::unknown_field("explain", element.name));
+                    return Err(RequestError::unknown_field("explain", element.name).into());
                 }
                 out.extend(element.whole);
                 continue;
@@ -178,12 +178,12 @@ impl Spec {
     pub(crate) fn of(command: &RawDocument) -> Result<(&'static Self, Element<'_>), AnalyzeError> {
         let first = match Elements::new(command.as_bytes())?.next() {
             Some(element) => element?,
-            None => return Err(AnalyzeError::UnknownCommand { name: String::new() }),
+            None => return Err(RequestError::UnknownCommand { name: String::new() }.into()),
         };
         let spec = COMMANDS
             .iter()
             .find(|spec| spec.name == first.name || spec.aliases.contains(&first.name))
-            .ok_or_else(|| AnalyzeError::UnknownCommand { name: first.name.to_owned() })?;
+            .ok_or_else(|| RequestError::UnknownCommand { name: first.name.to_owned() })?;
         Ok((spec, first))
     }
 
@@ -199,7 +199,7 @@ impl Spec {
         }
         let (spec, first) = Self::of(command)?;
         if !spec.is_explainable {
-            return Err(AnalyzeError::NotExplainable { name: first.name.to_owned() });
+            return Err(RequestError::NotExplainable { name: first.name.to_owned() }.into());
         }
         Ok((spec, first))
     }
@@ -245,7 +245,7 @@ impl Context<'_> {
         for (index, element) in Elements::new(self.command.as_bytes())?.enumerate() {
             let element = element?;
             if seen.contains(&element.name) {
-                return Err(AnalyzeError::DuplicateField { field: self.field(element.name) });
+                return Err(RequestError::DuplicateField { field: self.field(element.name) }.into());
             }
             seen.push(element.name);
             let part = self.spec.fields.iter().find(|(name, _)| *name == element.name);
@@ -258,7 +258,11 @@ impl Context<'_> {
                     self.marker.leave(place);
                 }
                 None if GENERIC.contains(&element.name) => out.extend(element.whole),
-                None => return Err(AnalyzeError::UnknownField { field: self.field(element.name) }),
+                None => {
+                    return Err(
+                        RequestError::UnknownField { field: self.field(element.name) }.into()
+                    );
+                }
             }
         }
         (self.spec.finish)(self)?;
@@ -323,11 +327,12 @@ fn wrong_type(
     element: &Element<'_>,
     expected: &'static str,
 ) -> AnalyzeError {
-    AnalyzeError::WrongType {
+    RequestError::WrongType {
         field: format!("{command}.{field}"),
         expected,
         found: type_name(element.kind),
     }
+    .into()
 }
 
 /// One of the statements of a command that has several.
@@ -345,7 +350,7 @@ impl<'a> Statement<'a> {
         Ok(elements.map(move |element| {
             let element = element?;
             if seen.contains(&element.name) {
-                return Err(AnalyzeError::DuplicateField { field: element.name.to_owned() });
+                return Err(RequestError::DuplicateField { field: element.name.to_owned() }.into());
             }
             seen.push(element.name);
             Ok(element)

@@ -10,6 +10,9 @@ use crate::{
 
 mod advice;
 mod code;
+mod request;
+
+pub use request::RequestError;
 
 /// Why analysis refuses a command. Nothing of a refused command may be sent.
 ///
@@ -24,133 +27,9 @@ pub enum AnalyzeError {
     #[error(transparent)]
     Query(#[from] QueryError),
 
-    // The request.
-    /// The command is no valid BSON.
-    #[error("the command is malformed BSON{}", place(at))]
-    Malformed {
-        /// Where in the command.
-        at: String,
-    },
-    /// The command is nested too deeply.
-    #[error("the command is nested more than {limit} levels deep")]
-    TooDeep {
-        /// The number of levels allowed.
-        limit: usize,
-    },
-    /// The rewritten command is too large for BSON.
-    #[error("the rewritten command is too large")]
-    TooLarge,
-    /// The command holds a binary that the encrypting side would take for a marking.
-    #[error(
-        "the command contains a binary of subtype 6 that looks like an intent-to-encrypt marking{}",
-        place(at)
-    )]
-    ForeignMarking {
-        /// Where in the command.
-        at: String,
-    },
-    /// No command that can be analysed.
-    #[error("no such command: '{name}'")]
-    UnknownCommand {
-        /// Its name.
-        name: String,
-    },
-    /// The command is not about one collection.
-    #[error("command '{name}' is not supported for automatic encryption without a collection")]
-    NotOnCollection {
-        /// Its name.
-        name: String,
-    },
-    /// A required field is missing.
-    #[error("BSON field '{field}' is missing but a required field")]
-    MissingField {
-        /// The field: `command.field`.
-        field: String,
-    },
-    /// An unknown field.
-    #[error("BSON field '{field}' is an unknown field.")]
-    UnknownField {
-        /// The field: `command.field`.
-        field: String,
-    },
-    /// A field stands twice.
-    #[error("BSON field '{field}' is a duplicate field")]
-    DuplicateField {
-        /// The field: `command.field`.
-        field: String,
-    },
-    /// A field has the wrong type.
-    #[error("BSON field '{field}' is the wrong type '{found}', expected type '{expected}'")]
-    WrongType {
-        /// The field: `command.field`.
-        field: String,
-        /// The type it must have.
-        expected: &'static str,
-        /// The type it has.
-        found: &'static str,
-    },
-    /// A number that stands for something does not.
-    #[error("BSON field '{field}' has an unsupported value; it must be {expected}")]
-    BadFieldValue {
-        /// The field: `command.field`.
-        field: String,
-        /// What it must be.
-        expected: &'static str,
-    },
-    /// `explain` of `explain`.
-    #[error("explain of the command '{name}' is not supported")]
-    NotExplainable {
-        /// The inner command.
-        name: String,
-    },
-    /// The request has no schema.
-    #[error(
-        "the command has none of the fields 'jsonSchema', 'csfleEncryptionSchemas' and \
-         'encryptionInformation'"
-    )]
-    NoSchemaGiven,
-    /// The request has two kinds of schemas that exclude each other.
-    #[error("Cannot specify both {first} and {second}{}", unless(second))]
-    BothSchemasGiven {
-        /// The one field.
-        first: &'static str,
-        /// The other.
-        second: &'static str,
-    },
-    /// A collection of the command has no schema in the request.
-    #[error("Missing encryption schema for namespace: {namespace}")]
-    MissingSchema {
-        /// The collection.
-        namespace: String,
-    },
-    /// The schema is for another collection than the command.
-    #[error(
-        "Namespace in encryptionInformation: '{given}' does not match namespace given in command: \
-         '{expected}'"
-    )]
-    NamespaceMismatch {
-        /// In the schema.
-        given: String,
-        /// In the command.
-        expected: String,
-    },
-    /// The caller speaks of another collection than the command.
-    #[error("namespace '{given}' does not match namespace given in command: '{expected}'")]
-    OtherNamespace {
-        /// By the caller.
-        given: String,
-        /// In the command.
-        expected: String,
-    },
-    /// The collection uses Queryable Encryption.
-    #[error(
-        "Queryable Encryption is not supported by this version of query analysis; collection \
-         '{namespace}' has encryptedFields"
-    )]
-    QueryableEncryption {
-        /// The collection.
-        namespace: String,
-    },
+    /// The request is not of the form it must have, whatever is encrypted.
+    #[error(transparent)]
+    Request(#[from] RequestError),
 
     // Values.
     /// A value that the field's schema or algorithm does not take.
@@ -533,10 +412,6 @@ pub enum AnalyzeError {
 }
 
 impl AnalyzeError {
-    pub(crate) fn unknown_field(object: &str, field: &str) -> Self {
-        Self::UnknownField { field: format!("{object}.{field}") }
-    }
-
     /// The path of the document field that the error is about.
     pub fn path(&self) -> Option<&str> {
         match self {
@@ -587,10 +462,6 @@ impl From<Ambiguity> for AnalyzeError {
     }
 }
 
-fn place(at: &str) -> String {
-    if at.is_empty() { String::new() } else { format!(" (at '{at}')") }
-}
-
 fn required(types: Option<TypeSet>) -> String {
     types.map_or_else(String::new, |types| {
         format!(" because schema requires that type is one of: [ {types} ]")
@@ -601,13 +472,5 @@ fn by(algorithm: Algorithm) -> &'static str {
     match algorithm {
         Algorithm::Deterministic => " deterministically",
         Algorithm::Random => "",
-    }
-}
-
-fn unless(second: &str) -> &'static str {
-    if second == "csfleEncryptionSchemas" {
-        " unless csfleEncryptionSchemas only contains non-encryption JSON schema validators"
-    } else {
-        ""
     }
 }

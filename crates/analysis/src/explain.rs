@@ -3,7 +3,7 @@
 use bson::raw::RawDocument;
 
 use crate::{
-    Analysis, AnalyzeError, SchemaSet,
+    Analysis, AnalyzeError, RequestError, SchemaSet,
     command::analyze_with,
     marking::{EncryptedValue, Marker},
 };
@@ -40,7 +40,9 @@ pub fn explain(command: &RawDocument, db: &str, schemas: &SchemaSet) -> Explanat
         Ok(analysis) => Explanation::Passed { analysis, values: marker.into_record() },
         Err(error) => {
             let place = match &error {
-                AnalyzeError::Malformed { at } | AnalyzeError::ForeignMarking { at } => at.clone(),
+                AnalyzeError::Request(
+                    RequestError::Malformed { at } | RequestError::ForeignMarking { at },
+                ) => at.clone(),
                 _ => marker.place().to_owned(),
             };
             let advice = error.advice();

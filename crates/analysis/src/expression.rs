@@ -7,7 +7,7 @@ use bson::raw::{RawBson, RawBsonRef};
 use fieldveil_query::expression::{Arguments, Call, Expression};
 
 use crate::{
-    AnalyzeError,
+    AnalyzeError, RequestError,
     filter::check_queryable,
     marking::{Marker, Purpose},
     shape::{EncryptedField, FieldKey, ObjectShape, PathState, Shape},
@@ -248,11 +248,11 @@ impl ExpressionMarker<'_> {
         if let Some(RawBson::Array(values)) = list.as_constant() {
             let values = values.as_bytes();
             let items = bson::raw::RawDocument::from_bytes(values)
-                .map_err(|_| AnalyzeError::Malformed { at: self.marker.place().to_owned() })?
+                .map_err(|_| RequestError::Malformed { at: self.marker.place().to_owned() })?
                 .into_iter()
                 .map(|item| item.map(|(_, value)| Expression::Literal(value.into())))
                 .collect::<Result<Vec<_>, _>>()
-                .map_err(|_| AnalyzeError::Malformed { at: self.marker.place().to_owned() })?;
+                .map_err(|_| RequestError::Malformed { at: self.marker.place().to_owned() })?;
             *list = Expression::Array(items);
         }
         let Expression::Array(items) = list else {

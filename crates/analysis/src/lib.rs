@@ -26,7 +26,7 @@ mod types;
 mod update;
 
 pub use command::{Analysis, analyze};
-pub use error::AnalyzeError;
+pub use error::{AnalyzeError, RequestError};
 pub use explain::{Explanation, Refusal, explain};
 pub use marking::{EncryptedValue, Purpose};
 pub use pointer::{JsonPointer, PointerError};

@@ -10,7 +10,7 @@ use bson::{
 };
 
 use crate::{
-    AnalyzeError,
+    AnalyzeError, RequestError,
     raw::{write_document, write_name},
     shape::{Algorithm, EncryptedField, FieldKey},
     types::type_name,
@@ -181,7 +181,7 @@ impl Marker {
                 (_, Some(alt_name)) => {
                     write_name(out, ElementType::String, "ka");
                     let len =
-                        u32::try_from(alt_name.len() + 1).map_err(|_| AnalyzeError::TooLarge)?;
+                        u32::try_from(alt_name.len() + 1).map_err(|_| RequestError::TooLarge)?;
                     out.extend(len.to_le_bytes());
                     out.extend(alt_name.as_bytes());
                     out.push(0);
@@ -195,7 +195,7 @@ impl Marker {
             out.extend(value);
             Ok(())
         })?;
-        let len = u32::try_from(out.len() - start - 5).map_err(|_| AnalyzeError::TooLarge)?;
+        let len = u32::try_from(out.len() - start - 5).map_err(|_| RequestError::TooLarge)?;
         if let Some(prefix) = out.get_mut(start..start + 4) {
             prefix.copy_from_slice(&len.to_le_bytes());
         }

@@ -8,7 +8,7 @@ use bson::{
 use fieldveil_query::{expression::Expression, pipeline::Pipeline};
 
 use crate::{
-    AnalyzeError, SchemaSet,
+    AnalyzeError, RequestError, SchemaSet,
     expression::{mark_condition, mark_expression},
     marking::Marker,
     raw::{self, Element, Elements, write_document, write_name},
@@ -43,7 +43,7 @@ impl Source<'_> {
         let namespace = format!("{}.{collection}", self.db);
         match self.schemas.find(&namespace) {
             Some(schema) => Ok(schema.root.clone()),
-            None => Err(AnalyzeError::MissingSchema { namespace }),
+            None => Err(RequestError::MissingSchema { namespace }.into()),
         }
     }
 }
@@ -82,7 +82,7 @@ fn mark_stages(
     out: &mut Vec<u8>,
 ) -> Result<Shape, AnalyzeError> {
     if source.depth > DEPTH_LIMIT {
-        return Err(AnalyzeError::TooDeep { limit: DEPTH_LIMIT });
+        return Err(RequestError::TooDeep { limit: DEPTH_LIMIT }.into());
     }
     let mut shape = source.documents(source.collection)?;
     for item in stages {
@@ -189,11 +189,12 @@ fn document<'a>(stage: &Element<'a>) -> Result<&'a RawDocument, AnalyzeError> {
 }
 
 fn wrong_type(element: &Element<'_>, expected: &'static str) -> AnalyzeError {
-    AnalyzeError::WrongType {
+    RequestError::WrongType {
         field: element.name.to_owned(),
         expected,
         found: type_name(element.kind),
     }
+    .into()
 }
 
 fn find_stage(name: &str) -> Result<Work, AnalyzeError> {

@@ -10,7 +10,7 @@ use bson::{
     spec::ElementType,
 };
 
-use crate::AnalyzeError;
+use crate::{AnalyzeError, RequestError};
 
 /// The BSON binary subtype of everything encrypted, and of markings.
 const ENCRYPTED_SUBTYPE: u8 = 6;
@@ -37,7 +37,7 @@ impl<'a> Element<'a> {
         &self,
         work: impl FnOnce(RawBsonRef<'_>) -> Result<T, AnalyzeError>,
     ) -> Result<T, AnalyzeError> {
-        let malformed = || AnalyzeError::Malformed { at: self.name.to_owned() };
+        let malformed = || RequestError::Malformed { at: self.name.to_owned() };
         let mut single = Vec::with_capacity(self.whole.len() + 5);
         write_document(&mut single, |out| {
             out.extend(self.whole);
@@ -46,7 +46,7 @@ impl<'a> Element<'a> {
         let single = RawDocument::from_bytes(&single).map_err(|_| malformed())?;
         match single.iter().next() {
             Some(Ok((_, value))) => work(value),
-            _ => Err(malformed()),
+            _ => Err(malformed().into()),
         }
     }
 
@@ -106,7 +106,7 @@ pub(crate) struct Elements<'a> {
 impl<'a> Elements<'a> {
     /// `bytes` is a whole document.
     pub(crate) fn new(bytes: &'a [u8]) -> Result<Self, AnalyzeError> {
-        let rest = frame(bytes).ok_or(AnalyzeError::Malformed { at: String::new() })?;
+        let rest = frame(bytes).ok_or(RequestError::Malformed { at: String::new() })?;
         Ok(Self { rest })
     }
 
@@ -137,7 +137,7 @@ impl<'a> Iterator for Elements<'a> {
         if element.is_none() {
             self.rest = &[];
         }
-        Some(element.ok_or(AnalyzeError::Malformed { at: String::new() }))
+        Some(element.ok_or_else(|| RequestError::Malformed { at: String::new() }.into()))
     }
 }
 
@@ -151,7 +151,7 @@ pub(crate) fn check_names(document: &RawDocument, outer: &str) -> Result<(), Ana
     for element in Elements::new(document.as_bytes())? {
         let name = element?.name;
         if !seen.insert(name) {
-            return Err(AnalyzeError::DuplicateField { field: format!("{outer}.{name}") });
+            return Err(RequestError::DuplicateField { field: format!("{outer}.{name}") }.into());
         }
     }
     Ok(())
@@ -176,17 +176,17 @@ pub(crate) fn check(command: &RawDocument) -> Result<(), AnalyzeError> {
                 continue;
             }
             Some(Ok(element)) => element,
-            Some(Err(_)) => return Err(AnalyzeError::Malformed { at: place(&open, "") }),
+            Some(Err(_)) => return Err(RequestError::Malformed { at: place(&open, "") }.into()),
         };
         if element.looks_like_marking() {
-            return Err(AnalyzeError::ForeignMarking { at: place(&open, element.name) });
+            return Err(RequestError::ForeignMarking { at: place(&open, element.name) }.into());
         }
         if let Some(nested) = element.nested() {
             if open.len() > fieldveil_query::MAX_BSON_DEPTH {
-                return Err(AnalyzeError::TooDeep { limit: fieldveil_query::MAX_BSON_DEPTH });
+                return Err(RequestError::TooDeep { limit: fieldveil_query::MAX_BSON_DEPTH }.into());
             }
             let Ok(elements) = Elements::new(nested) else {
-                return Err(AnalyzeError::Malformed { at: place(&open, element.name) });
+                return Err(RequestError::Malformed { at: place(&open, element.name) }.into());
             };
             open.push((element.name, elements));
         }
@@ -232,7 +232,7 @@ pub(crate) fn write_value(
 
 /// The document that these bytes are.
 pub(crate) fn into_document(bytes: Vec<u8>) -> Result<RawDocumentBuf, AnalyzeError> {
-    RawDocumentBuf::from_bytes(bytes).map_err(|_| AnalyzeError::TooLarge)
+    RawDocumentBuf::from_bytes(bytes).map_err(|_| RequestError::TooLarge.into())
 }
 
 /// The inside of a document's frame: everything behind the length.
@@ -301,7 +301,7 @@ mod tests {
             let command = RawDocumentBuf::try_from(command).unwrap();
             assert_eq!(
                 check(&command).unwrap_err(),
-                AnalyzeError::ForeignMarking { at: "filter.a.1.b.x".to_owned() }
+                RequestError::ForeignMarking { at: "filter.a.1.b.x".to_owned() }.into()
             );
         }
         check(&rawdoc! { "a": encrypted(1), "b": encrypted(2), "c": encrypted(11) }).unwrap();
@@ -331,7 +331,10 @@ mod tests {
         for _ in 0..250 {
             document = rawdoc! { "a": document };
         }
-        assert!(matches!(check(&document), Err(AnalyzeError::TooDeep { .. })));
+        assert!(matches!(
+            check(&document),
+            Err(AnalyzeError::Request(RequestError::TooDeep { .. }))
+        ));
     }
 
     proptest! {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bson::raw::{RawDocument, RawDocumentBuf, cstr};
 
 use crate::{
-    Analysis, AnalyzeError, EncryptionSchema, SchemaOrigin, SchemaSet,
+    Analysis, AnalyzeError, EncryptionSchema, RequestError, SchemaOrigin, SchemaSet,
     command::{Spec, analyze_with},
     marking::Marker,
     raw::{self, Element, Elements, write_document, write_name},
@@ -53,10 +53,11 @@ impl Analyzer {
         let request = Request::parse(request, &self.schemas)?;
         match &request.namespace {
             Some(found) if !namespace.is_empty() && found != namespace => {
-                Err(AnalyzeError::OtherNamespace {
+                Err(RequestError::OtherNamespace {
                     given: namespace.to_owned(),
                     expected: found.clone(),
-                })
+                }
+                .into())
             }
             _ => reply(request),
         }
@@ -199,10 +200,11 @@ impl<'a> Envelope<'a> {
     fn set_db(&mut self, command: &str, element: &Element<'a>) -> Result<(), AnalyzeError> {
         let db = element.text().ok_or_else(|| wrong_type(command, element, "string"))?;
         if self.db.is_some_and(|known| known != db) {
-            return Err(AnalyzeError::BadFieldValue {
+            return Err(RequestError::BadFieldValue {
                 field: format!("{command}.$db"),
                 expected: "the database of the whole command",
-            });
+            }
+            .into());
         }
         self.db = Some(db);
         Ok(())
@@ -215,10 +217,10 @@ impl<'a> Envelope<'a> {
         spec: &Spec,
         cache: &SchemaCache,
     ) -> Result<SchemaSet, AnalyzeError> {
-        let both = |first, second| Err(AnalyzeError::BothSchemasGiven { first, second });
+        let both = |first, second| Err(RequestError::BothSchemasGiven { first, second }.into());
         let mut set = SchemaSet::new();
         match (self.json_schema, self.csfle, self.information) {
-            (None, None, None) => return Err(AnalyzeError::NoSchemaGiven),
+            (None, None, None) => return Err(RequestError::NoSchemaGiven.into()),
             (Some(_), Some(_), _) => return both("jsonSchema", "csfleEncryptionSchemas"),
             (Some(_), _, Some(_)) => return both("jsonSchema", "encryptionInformation"),
             (Some(schema), None, None) => {
@@ -227,7 +229,9 @@ impl<'a> Envelope<'a> {
                 if let Some(namespace) = namespace {
                     set.insert(namespace, schema);
                 } else if schema.requires_encryption() {
-                    return Err(AnalyzeError::NotOnCollection { name: spec.name().to_owned() });
+                    return Err(
+                        RequestError::NotOnCollection { name: spec.name().to_owned() }.into()
+                    );
                 }
             }
             (None, csfle, information) => {
@@ -261,9 +265,10 @@ fn add_json_schemas(
             let field = field?;
             let is_known = matches!(field.name, "jsonSchema" | "isRemoteSchema");
             if !is_known || !inner.take(command, &field)? {
-                return Err(AnalyzeError::UnknownField {
+                return Err(RequestError::UnknownField {
                     field: format!("{command}.{}", field.name),
-                });
+                }
+                .into());
             }
         }
         let schema =
@@ -289,7 +294,7 @@ fn add_encrypted_fields(
         let field = format!("{name}.type");
         return Err(match kind {
             None => missing(&field),
-            Some(_) => AnalyzeError::BadFieldValue { field, expected: "1" },
+            Some(_) => RequestError::BadFieldValue { field, expected: "1" }.into(),
         });
     }
     let schemas =
@@ -303,7 +308,9 @@ fn add_encrypted_fields(
             _ => return Err(missing("encryptionInformation.schema.fields")),
         };
         if !is_empty {
-            return Err(AnalyzeError::QueryableEncryption { namespace: element.name.to_owned() });
+            return Err(
+                RequestError::QueryableEncryption { namespace: element.name.to_owned() }.into()
+            );
         }
         if set.find(element.name).is_none() {
             set.insert(element.name, Arc::new(EncryptionSchema::empty()));
@@ -313,11 +320,12 @@ fn add_encrypted_fields(
         Some(expected) if set.find(expected).is_none() => {
             let given = Elements::new(schemas.as_bytes())?.next();
             match given {
-                Some(Ok(given)) if !has_others => Err(AnalyzeError::NamespaceMismatch {
+                Some(Ok(given)) if !has_others => Err(RequestError::NamespaceMismatch {
                     given: given.name.to_owned(),
                     expected: expected.to_owned(),
-                }),
-                _ => Err(AnalyzeError::MissingSchema { namespace: expected.to_owned() }),
+                }
+                .into()),
+                _ => Err(RequestError::MissingSchema { namespace: expected.to_owned() }.into()),
             }
         }
         _ => Ok(()),
@@ -333,7 +341,8 @@ fn once<T>(
     match slot.replace(value) {
         None => Ok(()),
         Some(_) => {
-            Err(AnalyzeError::DuplicateField { field: format!("{command}.{}", element.name) })
+            Err(RequestError::DuplicateField { field: format!("{command}.{}", element.name) }
+                .into())
         }
     }
 }
@@ -352,13 +361,14 @@ fn as_integer(value: bson::raw::RawBsonRef<'_>) -> Option<i64> {
 }
 
 fn missing(field: &str) -> AnalyzeError {
-    AnalyzeError::MissingField { field: field.to_owned() }
+    RequestError::MissingField { field: field.to_owned() }.into()
 }
 
 fn wrong_type(command: &str, element: &Element<'_>, expected: &'static str) -> AnalyzeError {
-    AnalyzeError::WrongType {
+    RequestError::WrongType {
         field: format!("{command}.{}", element.name),
         expected,
         found: type_name(element.kind),
     }
+    .into()
 }

@@ -11,7 +11,7 @@ use bson::{
 use fieldveil_query::update::{Update, parse_array_filters};
 
 use crate::{
-    AnalyzeError,
+    AnalyzeError, RequestError,
     document::{mark_object, mark_replacement},
     filter::below,
     marking::{Marker, Purpose, check_value},
@@ -136,7 +136,7 @@ impl UpdateMarker<'_> {
                 .find(|(name, _)| *name == operator.name)
                 .map(|(_, effect)| *effect)
                 .ok_or_else(|| AnalyzeError::UnknownModifier { name: operator.name.to_owned() })?;
-            let fields = operator.document().ok_or_else(|| AnalyzeError::WrongType {
+            let fields = operator.document().ok_or_else(|| RequestError::WrongType {
                 field: format!("update.{}", operator.name),
                 expected: "object",
                 found: type_name(operator.kind),
@@ -193,7 +193,7 @@ impl UpdateMarker<'_> {
         from: &PathState,
         element: &Element<'_>,
     ) -> Result<(), AnalyzeError> {
-        let target = element.text().ok_or_else(|| AnalyzeError::WrongType {
+        let target = element.text().ok_or_else(|| RequestError::WrongType {
             field: format!("update.$rename.{path}"),
             expected: "string",
             found: type_name(element.kind),
@@ -222,7 +222,7 @@ fn store(
             ElementType::EmbeddedDocument => {
                 let object = element
                     .document()
-                    .ok_or_else(|| AnalyzeError::Malformed { at: path.to_owned() })?;
+                    .ok_or_else(|| RequestError::Malformed { at: path.to_owned() })?;
                 write_name(out, element.kind, path);
                 mark_object(marker, shape, &inner, path, object, out)?;
             }

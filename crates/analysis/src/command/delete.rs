@@ -1,7 +1,7 @@
 //! `delete`.
 
 use super::{Context, Part, Spec, nothing, part};
-use crate::{AnalyzeError, raw::Element};
+use crate::{AnalyzeError, RequestError, raw::Element};
 
 pub(super) const SPEC: Spec = Spec {
     name: "delete",
@@ -29,7 +29,7 @@ fn deletes(
                 "q" => context.write_part(&field, out, part::filter)?,
                 "hint" => context.write_part(&field, out, part::hint)?,
                 "limit" | "collation" => out.extend(field.whole),
-                name => return Err(AnalyzeError::unknown_field("delete.deletes", name)),
+                name => return Err(RequestError::unknown_field("delete.deletes", name).into()),
             }
         }
         statement.check_collation(context.marker)

@@ -5,7 +5,7 @@ use fieldveil_query::sort::Sort;
 
 use super::Context;
 use crate::{
-    AnalyzeError,
+    AnalyzeError, RequestError,
     filter::{below, mark_filter},
     marking::Marker,
     raw::{Element, Elements},
@@ -32,12 +32,13 @@ pub(super) fn array_filters(update: &RawDocument) -> Result<Option<&RawArray>, A
     match update.get("arrayFilters") {
         Ok(None) => Ok(None),
         Ok(Some(RawBsonRef::Array(filters))) => Ok(Some(filters)),
-        Ok(Some(other)) => Err(AnalyzeError::WrongType {
+        Ok(Some(other)) => Err(RequestError::WrongType {
             field: "arrayFilters".to_owned(),
             expected: "array",
             found: type_name(other.element_type()),
-        }),
-        Err(_) => Err(AnalyzeError::Malformed { at: "arrayFilters".to_owned() }),
+        }
+        .into()),
+        Err(_) => Err(RequestError::Malformed { at: "arrayFilters".to_owned() }.into()),
     }
 }
 

@@ -4,7 +4,7 @@ use fieldveil_query::filter::Filter;
 
 use super::{Context, Part, Spec, Statement, nothing, part};
 use crate::{
-    AnalyzeError,
+    AnalyzeError, RequestError,
     raw::Element,
     shape::{PathState, Shape},
     update::{UpdateOptions, mark_update, sets_id},
@@ -60,7 +60,7 @@ fn update(
             "multi" | "upsert" | "arrayFilters" | "collation" | "c" => {
                 out.extend(field.whole);
             }
-            name => return Err(AnalyzeError::unknown_field("update.updates", name)),
+            name => return Err(RequestError::unknown_field("update.updates", name).into()),
         }
     }
     if is_upsert {

@@ -7,27 +7,7 @@ impl AnalyzeError {
     pub fn advice(&self) -> Option<String> {
         self.advice_on_values().or_else(|| self.advice_on_queries()).or_else(|| {
             let text = match self {
-                Self::MissingSchema { namespace } => format!(
-                    "give analysis the schema of '{namespace}', an empty one if it has no \
-                     encrypted field"
-                ),
-                Self::ForeignMarking { .. } => {
-                    "pass plaintext in encrypted fields, and no binary of subtype 6 that was not \
-                     made by encryption"
-                        .to_owned()
-                }
-                Self::QueryableEncryption { .. } => {
-                    "declare the fields in a JSON schema with 'encrypt' instead of encryptedFields"
-                        .to_owned()
-                }
-                Self::NotOnCollection { .. } => {
-                    "run the command on one collection, or with a client without automatic \
-                     encryption"
-                        .to_owned()
-                }
-                Self::UnknownCommand { .. } => {
-                    "run the command with a client without automatic encryption".to_owned()
-                }
+                Self::Request(error) => return error.advice(),
                 Self::BulkWrite { .. } => "use insert, update and delete, one collection \
                                            at a time"
                     .to_owned(),

@@ -2,7 +2,7 @@
 
 use bson::raw::{RawBsonRef, RawDocument};
 
-use crate::{AnalyzeError, SchemaSet};
+use crate::{AnalyzeError, RequestError, SchemaSet};
 
 /// Checks that the schema of every collection that an aggregation reads is known, before it is
 /// passed on as one without encryption.
@@ -25,12 +25,12 @@ pub(crate) fn check_namespaces(
         };
         for element in document {
             let Ok((name, value)) = element else {
-                return Err(AnalyzeError::Malformed { at: "pipeline".to_owned() });
+                return Err(RequestError::Malformed { at: "pipeline".to_owned() }.into());
             };
             if let Some(collection) = foreign(name.as_str(), value) {
                 let namespace = format!("{db}.{collection}");
                 if schemas.find(&namespace).is_none() {
-                    return Err(AnalyzeError::MissingSchema { namespace });
+                    return Err(RequestError::MissingSchema { namespace }.into());
                 }
             }
             open.push(value);

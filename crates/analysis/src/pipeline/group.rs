@@ -8,7 +8,7 @@ use super::{
     wrong_type,
 };
 use crate::{
-    AnalyzeError,
+    AnalyzeError, RequestError,
     command::part::check_sort,
     expression::mark_expression,
     marking::Marker,
@@ -78,7 +78,7 @@ pub(super) fn bucket(stage: &mut Stage<'_>, element: &Element<'_>) -> Result<Sha
                 "boundaries" | "default" | "buckets" | "granularity" => {
                     stage.plain_expression(&field)?;
                 }
-                name => return Err(AnalyzeError::unknown_field(element.name, name)),
+                name => return Err(RequestError::unknown_field(element.name, name).into()),
             }
         }
         Ok(())

@@ -4,7 +4,7 @@ use bson::raw::RawDocument;
 
 use super::{Source, Stage, document, mark_pipeline, options, project::assign, write_expression};
 use crate::{
-    AnalyzeError,
+    AnalyzeError, RequestError,
     expression::check_comparable,
     filter::{check_queryable, mark_filter},
     raw::{Element, Elements, write_document, write_name},
@@ -39,7 +39,7 @@ pub(super) fn lookup(stage: &mut Stage<'_>, element: &Element<'_>) -> Result<Sha
                     out.extend(field.whole);
                 }
                 "from" | "localField" | "foreignField" | "as" => out.extend(field.whole),
-                name => return Err(AnalyzeError::unknown_field("$lookup", name)),
+                name => return Err(RequestError::unknown_field("$lookup", name).into()),
             }
             marker.leave(place);
         }
@@ -94,7 +94,7 @@ pub(super) fn graph_lookup(
                 }
                 "from" | "as" | "connectFromField" | "connectToField" | "depthField"
                 | "maxDepth" => out.extend(field.whole),
-                name => return Err(AnalyzeError::unknown_field("$graphLookup", name)),
+                name => return Err(RequestError::unknown_field("$graphLookup", name).into()),
             }
             marker.leave(place);
         }
@@ -107,7 +107,7 @@ pub(super) fn graph_lookup(
 fn collection<'a>(argument: &'a RawDocument, stage: &str) -> Result<&'a str, AnalyzeError> {
     argument
         .get_str("from")
-        .map_err(|_| AnalyzeError::MissingField { field: format!("{stage}.from") })
+        .map_err(|_| RequestError::MissingField { field: format!("{stage}.from") }.into())
 }
 
 /// The path in `as`, which must not touch anything encrypted.
@@ -118,7 +118,7 @@ fn output<'a>(
 ) -> Result<&'a str, AnalyzeError> {
     let path = argument
         .get_str("as")
-        .map_err(|_| AnalyzeError::MissingField { field: format!("{stage}.as") })?;
+        .map_err(|_| RequestError::MissingField { field: format!("{stage}.as") })?;
     match inflow.at(path)? {
         PathState::Plain | PathState::Prefix(Shape::Array(_)) => Ok(path),
         _ => {

@@ -4,7 +4,7 @@ use bson::raw::RawDocument;
 
 use super::{Stage, document, options, parse_expression, write_expression, wrong_type};
 use crate::{
-    AnalyzeError,
+    AnalyzeError, RequestError,
     command::part::{check_sort, named},
     expression::mark_condition,
     filter::mark_filter,
@@ -97,7 +97,7 @@ pub(super) fn replace_root(
         for field in Elements::new(argument.as_bytes())? {
             let field = field?;
             if field.name != "newRoot" {
-                return Err(AnalyzeError::unknown_field("$replaceRoot", field.name));
+                return Err(RequestError::unknown_field("$replaceRoot", field.name).into());
             }
             let place = marker.enter(field.name);
             shape = Some(new_root(write_expression(marker, inflow, &field, out)?)?);
@@ -105,7 +105,9 @@ pub(super) fn replace_root(
         }
         Ok(())
     })?;
-    shape.ok_or_else(|| AnalyzeError::MissingField { field: "$replaceRoot.newRoot".to_owned() })
+    shape.ok_or_else(|| {
+        RequestError::MissingField { field: "$replaceRoot.newRoot".to_owned() }.into()
+    })
 }
 
 /// `$replaceWith: <expression>`
@@ -135,12 +137,12 @@ pub(super) fn unwind(stage: &mut Stage<'_>, element: &Element<'_>) -> Result<Sha
                     field.name,
                     "path" | "includeArrayIndex" | "preserveNullAndEmptyArrays"
                 ) {
-                    return Err(AnalyzeError::unknown_field("$unwind", field.name));
+                    return Err(RequestError::unknown_field("$unwind", field.name).into());
                 }
             }
             let path = argument
                 .get_str("path")
-                .map_err(|_| AnalyzeError::MissingField { field: "$unwind.path".to_owned() })?;
+                .map_err(|_| RequestError::MissingField { field: "$unwind.path".to_owned() })?;
             (path, argument.get_str("includeArrayIndex").ok())
         }
     };
@@ -195,7 +197,7 @@ pub(super) fn geo_near(
                 }
                 "near" | "distanceField" | "key" | "includeLocs" | "spherical" | "maxDistance"
                 | "minDistance" | "distanceMultiplier" => out.extend(field.whole),
-                name => return Err(AnalyzeError::unknown_field("$geoNear", name)),
+                name => return Err(RequestError::unknown_field("$geoNear", name).into()),
             }
         }
         Ok(())
