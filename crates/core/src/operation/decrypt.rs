@@ -221,41 +221,46 @@ fn open(
     layers: &[u8],
     keys: &[Arc<VaultKey>],
 ) -> Result<Ready, CoreError> {
-    let mut plaintexts = Vec::with_capacity(document.len());
+    let mut plaintexts = Vec::new();
     let mut jobs = SmallVec::<[_; 2]>::with_capacity(values.len());
     // What does not go into the batch, with the place of its value.
     let mut others = Vec::new();
     for (index, value) in values.iter().enumerate() {
-        let Value::Sealed { cipher, key: Place::First(key), source, aad, end, .. } = value else {
-            return Err(KeyVaultError::Missing.into());
-        };
-        let key = keys.get(*key).ok_or(KeyVaultError::Missing)?;
-        let bytes = match source {
-            Source::Document => document,
-            Source::Layers => layers,
-        };
-        let malformed = raw::MalformedBson;
-        let associated_data = bytes.get(aad.clone()).ok_or(malformed)?;
-        let sealed = bytes.get(aad.end..*end).ok_or(malformed)?;
-        if *cipher == Cipher::Csfle && key.hooks().is_none() {
+        let place = SealedPlace::of(value, document, layers, keys)?;
+        if place.is_large() {
+            continue;
+        }
+        let SealedPlace { cipher, key, associated_data, sealed } = place;
+        if cipher == Cipher::Csfle && key.hooks().is_none() {
             jobs.push(DecryptJob::new(key.key(), associated_data, sealed));
             continue;
         }
         let start = plaintexts.len();
-        key.decrypt(*cipher, associated_data, sealed, &mut plaintexts)?;
+        key.decrypt(cipher, associated_data, sealed, &mut plaintexts)?;
         others.push((index, start..plaintexts.len()));
+    }
+    if !jobs.is_empty() {
+        plaintexts.reserve(document.len());
     }
     batch::decrypt(&mut jobs, &mut plaintexts)?;
     let mut jobs = jobs.iter();
     let mut others = others.into_iter().peekable();
     let mut out = Vec::with_capacity(document.len());
     sites.rewrite(document, &mut out, |index, _, out| {
+        let Some(value @ Value::Sealed { kind, .. }) = values.get(index) else {
+            return Err(KeyVaultError::Missing.into());
+        };
+        let place = SealedPlace::of(value, document, layers, keys)?;
+        if place.is_large() {
+            let SealedPlace { cipher, key, associated_data, sealed } = place;
+            let start = out.len();
+            key.decrypt(cipher, associated_data, sealed, out)?;
+            check_plaintext(*kind, out.get(start..).ok_or(raw::MalformedBson)?)?;
+            return Ok(*kind);
+        }
         let range = match others.next_if(|(other, _)| *other == index) {
             Some((_, range)) => range,
             None => jobs.next().ok_or(KeyVaultError::Missing)?.plaintext(),
-        };
-        let Some(Value::Sealed { kind, .. }) = values.get(index) else {
-            return Err(KeyVaultError::Missing.into());
         };
         let plaintext = plaintexts.get(range).ok_or(raw::MalformedBson)?;
         check_plaintext(*kind, plaintext)?;
@@ -263,4 +268,40 @@ fn open(
         Ok::<_, CoreError>(*kind)
     })?;
     Ready::from_bytes(out)
+}
+
+/// A value to decrypt, with its key.
+struct SealedPlace<'a> {
+    cipher: Cipher,
+    key: &'a VaultKey,
+    associated_data: &'a [u8],
+    sealed: &'a [u8],
+}
+
+impl<'a> SealedPlace<'a> {
+    fn of(
+        value: &Value,
+        document: &'a [u8],
+        layers: &'a [u8],
+        keys: &'a [Arc<VaultKey>],
+    ) -> Result<Self, CoreError> {
+        let Value::Sealed { cipher, key: Place::First(key), source, aad, end, .. } = value else {
+            return Err(KeyVaultError::Missing.into());
+        };
+        let bytes = match source {
+            Source::Document => document,
+            Source::Layers => layers,
+        };
+        Ok(Self {
+            cipher: *cipher,
+            key: keys.get(*key).ok_or(KeyVaultError::Missing)?,
+            associated_data: bytes.get(aad.clone()).ok_or(raw::MalformedBson)?,
+            sealed: bytes.get(aad.end..*end).ok_or(raw::MalformedBson)?,
+        })
+    }
+
+    /// Whether it is worth decrypting right into its place, instead of together with others.
+    fn is_large(&self) -> bool {
+        self.sealed.len() >= 16 * 1024
+    }
 }

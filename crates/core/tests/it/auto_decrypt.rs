@@ -38,6 +38,31 @@ fn every_value_of_a_cursors_batch_is_decrypted() {
     assert!(outside.waits.is_empty());
 }
 
+/// Large values go their own way, right into the result.
+#[test]
+fn large_and_small_values_stand_side_by_side() {
+    let mut outside = Outside::new();
+    let key = outside.make_key(&[]);
+    let text = |length: usize| "x".repeat(length);
+    let lengths = [3, 40_000, 7, 16_302, 16_303, 16_304, 100_000, 1];
+    let (mut document, mut expected) = (rawdoc! {}, rawdoc! {});
+    for (index, length) in lengths.into_iter().enumerate() {
+        let name = bson::raw::CString::try_from(format!("f{index}")).unwrap();
+        document.append(&name, ciphertext(&mut outside, key, text(length)));
+        expected.append(&name, text(length));
+    }
+    let nested = rawdoc! { "a": [document.clone(), 5], "b": document.clone() };
+    let expected = rawdoc! { "a": [expected.clone(), 5], "b": expected };
+    assert_eq!(outside.decrypt(&nested).unwrap(), expected);
+
+    // A bit of the last value's tag, in the very last ciphertext.
+    let mut bytes = nested.into_bytes();
+    let at = bytes.len() - 5;
+    bytes[at] ^= 1;
+    let changed = bson::RawDocumentBuf::from_bytes(bytes).unwrap();
+    assert!(outside.decrypt(&changed).is_err());
+}
+
 #[test]
 fn a_document_without_ciphertext_is_returned_at_once() {
     let mut outside = Outside::new();
