@@ -4,6 +4,8 @@
 #![allow(clippy::expect_used, reason = "a benchmark")]
 
 use std::hint::black_box;
+use std::thread;
+use std::time::Instant;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use fieldveil_crypto::batch::{self, Algorithm, DecryptJob, EncryptJob};
@@ -114,5 +116,37 @@ fn hashes(c: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, single, batches, hashes);
+/// The same batch on one and on two threads, with one key: each iteration decrypts it once on every
+/// thread, so that the throughput of two is twice that of one unless they hinder each other.
+fn threads(c: &mut Criterion) {
+    let key = key();
+    let mut sealed = Vec::new();
+    key.encrypt_random(&IV, &AAD, b"\x0b\0\0\0value 0000\0", &mut sealed).expect("not empty");
+    let decrypt = |iterations: u64| {
+        let mut jobs: Vec<_> = (0..1500).map(|_| DecryptJob::new(&key, &AAD, &sealed)).collect();
+        let mut out = Vec::new();
+        for _ in 0..iterations {
+            out.clear();
+            batch::decrypt(&mut jobs, &mut out).expect("valid");
+            black_box(&out);
+        }
+    };
+    let mut group = c.benchmark_group("threads");
+    for count in [1, 2] {
+        group.throughput(Throughput::Elements(1500 * count));
+        group.bench_function(BenchmarkId::from_parameter(count), |b| {
+            b.iter_custom(|iterations| {
+                let begin = Instant::now();
+                thread::scope(|scope| {
+                    for _ in 0..count {
+                        scope.spawn(|| decrypt(iterations));
+                    }
+                });
+                begin.elapsed()
+            });
+        });
+    }
+}
+
+criterion_group!(benches, single, batches, hashes, threads);
 criterion_main!(benches);
