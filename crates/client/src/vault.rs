@@ -47,7 +47,10 @@ use zeroize::Zeroizing;
 
 use crate::{
     LocalKey,
-    kms::{self, http::Request, http::Response},
+    kms::{
+        self, Connect,
+        http::{Request, Response},
+    },
 };
 use address::Address;
 use auth::Login;
@@ -64,6 +67,7 @@ pub struct Vault {
     tls: Arc<ClientConfig>,
     namespace: Option<String>,
     auth: VaultAuth,
+    connect: Connect,
     timeout: Duration,
 }
 
@@ -118,6 +122,7 @@ impl Vault {
             tls: Tls::Enabled(Default::default()),
             namespace: None,
             auth: None,
+            connect: Connect::Direct,
             timeout: TIMEOUT,
         }
     }
@@ -248,6 +253,7 @@ impl Vault {
             path: &path,
             headers,
             body,
+            connect: &self.connect,
             tls: self.address.is_https.then(|| Arc::clone(&self.tls)),
             timeout: self.timeout,
         };
@@ -285,6 +291,7 @@ pub struct VaultBuilder {
     tls: Tls,
     namespace: Option<String>,
     auth: Option<VaultAuth>,
+    connect: Connect,
     timeout: Duration,
 }
 
@@ -304,6 +311,12 @@ impl VaultBuilder {
     /// The namespace, in Vault Enterprise.
     pub fn namespace(mut self, namespace: impl Into<String>) -> Self {
         self.namespace = Some(namespace.into());
+        self
+    }
+
+    /// How connections are made: directly, through a proxy, or by the caller.
+    pub fn connect(mut self, connect: Connect) -> Self {
+        self.connect = connect;
         self
     }
 
@@ -329,6 +342,7 @@ impl VaultBuilder {
             tls: Arc::new(tls),
             namespace: self.namespace,
             auth,
+            connect: self.connect,
             timeout: self.timeout,
         })
     }

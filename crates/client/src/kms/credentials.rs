@@ -202,7 +202,10 @@ impl KmsIo {
             return Ok(fresh.fields.clone());
         }
         let fetched = match provider {
-            "aws" => aws::fetch(&aws::Places::default(), &Environment, self.tls("aws")).await?,
+            "aws" => {
+                let way = aws::Way { tls: self.tls("aws"), connect: &self.connect };
+                aws::fetch(&aws::Places::default(), &Environment, way).await?
+            }
             "azure" => azure::fetch(&azure::Place::default()).await?,
             _ => gcp::fetch(&gcp::Place::from_environment(&Environment)).await?,
         };

@@ -20,6 +20,7 @@ pub(crate) struct Request<'a> {
     pub(crate) path: &'a str,
     pub(crate) headers: Vec<(&'static str, Zeroizing<String>)>,
     pub(crate) body: Option<&'a str>,
+    pub(crate) connect: &'a Connect,
     pub(crate) tls: Option<Arc<ClientConfig>>,
     pub(crate) timeout: Duration,
 }
@@ -49,7 +50,7 @@ impl Request<'_> {
     }
 
     async fn exchange(&self) -> io::Result<Response> {
-        let mut stream = Connect::Direct.connect(self.host, self.port).await?;
+        let mut stream = self.connect.connect(self.host, self.port).await?;
         if let Some(tls) = &self.tls {
             let name = ServerName::try_from(self.host.to_owned()).map_err(io::Error::other)?;
             let stream_tls = TlsConnector::from(Arc::clone(tls)).connect(name, stream).await?;

@@ -16,12 +16,11 @@ use crate::{
     },
 };
 
-#[tokio::test]
-async fn every_service_is_reached_by_a_proxy_with_a_password() {
-    let (database, services) = (Database::new().await, Services::new().await);
+/// A proxy that leads where it is told to, for whoever has the password; and where it was told to.
+pub(crate) async fn proxy() -> (Front, Arc<Mutex<Vec<String>>>) {
     let asked = Arc::new(Mutex::new(Vec::new()));
     let log = Arc::clone(&asked);
-    let proxy = Front::tcp(move |mut client| {
+    let front = Front::tcp(move |mut client| {
         let log = Arc::clone(&log);
         async move {
             let request = Request::read(&mut client).await?;
@@ -36,17 +35,26 @@ async fn every_service_is_reached_by_a_proxy_with_a_password() {
         }
     })
     .await;
-    let through = |password: &str| {
-        let proxy = HttpProxy::new("127.0.0.1", proxy.port).credentials("user", password);
-        let builder = services.client_encryption(database.client.clone());
-        builder.kms_connect(Connect::HttpProxy(proxy)).build().unwrap()
-    };
+    (front, asked)
+}
 
+/// The way through it.
+pub(crate) fn through(port: u16, password: &str) -> Connect {
+    Connect::HttpProxy(HttpProxy::new("127.0.0.1", port).credentials("user", password))
+}
+
+#[tokio::test]
+async fn every_service_is_reached_by_a_proxy_with_a_password() {
+    let (database, services) = (Database::new().await, Services::new().await);
+    let (proxy, asked) = proxy().await;
+    let keys = |password: &str| {
+        let builder = services.client_encryption(database.client.clone());
+        builder.kms_connect(through(proxy.port, password)).build().unwrap()
+    };
     for provider in PROVIDERS.into_iter().filter(|name| *name != "local") {
         let key = services.master_key(provider).unwrap();
-        let keys = through("password");
-        keys.create_data_key(provider).master_key(key.clone()).await.unwrap();
-        let keys = through("wrong");
+        keys("password").create_data_key(provider).master_key(key.clone()).await.unwrap();
+        let keys = keys("wrong");
         let error = keys.create_data_key(provider).master_key(key).await.unwrap_err();
         assert!(error.to_string().contains("status 407"), "{provider}: {error}");
     }

@@ -11,6 +11,7 @@ use mongodb::options::TlsOptions;
 
 use crate::{
     Database,
+    connect::{proxy, through},
     services::{
         Fault, Services, TOKEN,
         front::{Front, Request, reply},
@@ -76,12 +77,14 @@ async fn in_process() {
     let mut tls = TlsOptions::default();
     tls.ca_file_path = Some(variable("TEST_CA").into());
     let database = Database::new().await;
-    let keys = fieldveil::ClientEncryption::builder(database.client.clone())
+    let mut builder = fieldveil::ClientEncryption::builder(database.client.clone())
         .key_vault_namespace("keyvault.datakeys")
         .kms_providers(doc! { &provider: {} })
-        .tls_options(&provider, tls)
-        .build()
-        .unwrap();
+        .tls_options(&provider, tls);
+    if let Ok(port) = std::env::var("TEST_PROXY") {
+        builder = builder.kms_connect(through(port.parse().unwrap(), "password"));
+    }
+    let keys = builder.build().unwrap();
     let key = crate::services::master_key(&provider, &variable("TEST_ENDPOINT")).unwrap();
     for expected in variable("TEST_RESULTS").chars() {
         let create = keys.create_data_key(&provider).master_key(key.clone()).await;
@@ -122,7 +125,9 @@ async fn aws_takes_a_web_identity() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("token");
     std::fs::write(&file, "header.claims.signature\n").unwrap();
+    let (proxy, proxied) = proxy().await;
     let variables = [
+        ("TEST_PROXY", &*proxy.port.to_string()),
         ("AWS_WEB_IDENTITY_TOKEN_FILE", file.to_str().unwrap()),
         ("AWS_ROLE_ARN", "arn:aws:iam::111122223333:role/app"),
         ("AWS_ROLE_SESSION_NAME", "a test"),
@@ -131,6 +136,7 @@ async fn aws_takes_a_web_identity() {
     create(test, &services, "aws", "+++", &variables).await;
     let requests = log.lock().unwrap();
     assert_eq!(requests.len(), 1, "the credentials are kept");
+    assert_eq!(proxied.lock().unwrap()[0], sts.endpoint(), "the token service is beyond the proxy");
     assert_eq!(
         requests[0].target(),
         "/?Action=AssumeRoleWithWebIdentity&RoleSessionName=a%20test\

@@ -16,7 +16,10 @@ use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use super::{CredentialsError, Fetched, Variables, expiry, url::Url};
-use crate::kms::http::{Request, Response};
+use crate::kms::{
+    connect::Connect,
+    http::{Request, Response},
+};
 
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// Temporary credentials are renewed five minutes before they expire.
@@ -49,10 +52,17 @@ impl Default for Places {
     }
 }
 
+/// How services outside this machine's network are reached.
+#[derive(Clone)]
+pub(super) struct Way<'a> {
+    pub(super) tls: Arc<ClientConfig>,
+    pub(super) connect: &'a Connect,
+}
+
 pub(super) async fn fetch(
     places: &Places,
     variables: &dyn Variables,
-    tls: Arc<ClientConfig>,
+    way: Way<'_>,
 ) -> Result<Fetched, CredentialsError> {
     if let Some(found) = from_environment(variables) {
         return Ok(found);
@@ -60,14 +70,14 @@ pub(super) async fn fetch(
     if let (Some(file), Some(role)) =
         (variables.get("AWS_WEB_IDENTITY_TOKEN_FILE"), variables.get("AWS_ROLE_ARN"))
     {
-        return from_web_identity(variables, tls, file, &role).await;
+        return from_web_identity(variables, way, file, &role).await;
     }
     if let Some(path) = variables.get("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI") {
         return from_container(&places.container, &path, Vec::new(), None).await;
     }
     if let Some(url) = safe_url_of("AWS_CONTAINER_CREDENTIALS_FULL_URI", variables)? {
         let headers = container_authorization(variables).await?;
-        let tls = url.is_https.then_some(tls);
+        let tls = url.is_https.then_some(way.tls);
         return from_container(&(url.host, url.port), &url.path, headers, tls).await;
     }
     if variables.get("AWS_EC2_METADATA_DISABLED").is_some_and(|value| value == "true") {
@@ -185,7 +195,7 @@ impl Expiration {
 
 async fn from_web_identity(
     variables: &dyn Variables,
-    tls: Arc<ClientConfig>,
+    way: Way<'_>,
     file: String,
     role: &str,
 ) -> Result<Fetched, CredentialsError> {
@@ -215,14 +225,14 @@ async fn from_web_identity(
         percent_encode(token.trim()),
     ));
     let moved = safe_url_of("AWS_ENDPOINT_URL_STS", variables)?;
-    let tls = moved.as_ref().is_none_or(|url| url.is_https).then_some(tls);
+    let tls = moved.as_ref().is_none_or(|url| url.is_https).then_some(way.tls);
     let place = match (moved, variables.get("AWS_REGION")) {
         (Some(url), _) => (url.host, url.port),
         (None, Some(region)) => (format!("sts.{region}.amazonaws.com"), 443),
         (None, None) => ("sts.amazonaws.com".to_owned(), 443),
     };
     let headers = vec![("Accept", "application/json".to_owned().into())];
-    let response = ask(WHAT, "GET", &place, &path, headers, tls).await?;
+    let response = ask(WHAT, "GET", &place, &path, headers, tls, way.connect).await?;
     let reply: Reply = parse(WHAT, &place, &response)?;
     let inner = reply.assume_role_with_web_identity_response.assume_role_with_web_identity_result;
     inner.credentials.fetched(WHAT, place.0)
@@ -235,7 +245,7 @@ async fn from_container(
     tls: Option<Arc<ClientConfig>>,
 ) -> Result<Fetched, CredentialsError> {
     const WHAT: &str = "AWS credentials of the container";
-    let response = ask(WHAT, "GET", place, path, headers, tls).await?;
+    let response = ask(WHAT, "GET", place, path, headers, tls, &Connect::Direct).await?;
     parse::<Temporary>(WHAT, place, &response)?.fetched(WHAT, place.0.clone())
 }
 
@@ -244,7 +254,9 @@ async fn from_instance(place: &(String, u16)) -> Result<Fetched, CredentialsErro
     const WHAT: &str = "AWS credentials of the instance";
     const ROLES: &str = "/latest/meta-data/iam/security-credentials/";
     let lifetime = vec![("X-aws-ec2-metadata-token-ttl-seconds", "30".to_owned().into())];
-    let token = match ask(WHAT, "PUT", place, "/latest/api/token", lifetime, None).await {
+    let near =
+        |method, path, headers| ask(WHAT, method, place, path, headers, None, &Connect::Direct);
+    let token = match near("PUT", "/latest/api/token", lifetime).await {
         Ok(response) => Zeroizing::new(response.text()),
         // No instance metadata means: not on EC2, and nothing else was configured.
         Err(CredentialsError::Unreachable { .. }) => {
@@ -253,9 +265,9 @@ async fn from_instance(place: &(String, u16)) -> Result<Fetched, CredentialsErro
         Err(error) => return Err(error),
     };
     let headers = || vec![("X-aws-ec2-metadata-token", token.clone())];
-    let role = ask(WHAT, "GET", place, ROLES, headers(), None).await?.text();
+    let role = near("GET", ROLES, headers()).await?.text();
     let path = format!("{ROLES}{}", role.trim());
-    let response = ask(WHAT, "GET", place, &path, headers(), None).await?;
+    let response = near("GET", &path, headers()).await?;
     parse::<Temporary>(WHAT, place, &response)?.fetched(WHAT, place.0.clone())
 }
 
@@ -266,9 +278,11 @@ async fn ask(
     path: &str,
     headers: Vec<(&'static str, Zeroizing<String>)>,
     tls: Option<Arc<ClientConfig>>,
+    connect: &Connect,
 ) -> Result<Response, CredentialsError> {
+    let timeout = TIMEOUT;
     let request =
-        Request { method, host, port: *port, path, headers, body: None, tls, timeout: TIMEOUT };
+        Request { method, host, port: *port, path, headers, body: None, connect, tls, timeout };
     let from = || format!("{host}:{port}");
     let response = request.send().await.map_err(|source| CredentialsError::Unreachable {
         what,

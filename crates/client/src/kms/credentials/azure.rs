@@ -9,7 +9,7 @@ use bson::doc;
 use serde::Deserialize;
 
 use super::{CredentialsError, Fetched, expiry};
-use crate::kms::http::Request;
+use crate::kms::{connect::Connect, http::Request};
 
 const WHAT: &str = "an Azure access token (Failed to acquire IMDS access token)";
 const PATH: &str = "/metadata/identity/oauth2/token?api-version=2018-02-01&resource=https%3A%2F%2Fvault.azure.net%2F";
@@ -48,6 +48,7 @@ pub(super) async fn fetch(place: &Place) -> Result<Fetched, CredentialsError> {
             ("Accept", "application/json".to_owned().into()),
         ],
         body: None,
+        connect: &Connect::Direct,
         tls: None,
         timeout: place.timeout,
     };

@@ -8,7 +8,7 @@ use bson::doc;
 use serde::Deserialize;
 
 use super::{CredentialsError, Fetched, Variables, expiry};
-use crate::kms::http::Request;
+use crate::kms::{connect::Connect, http::Request};
 
 const WHAT: &str = "GCP credentials";
 const PATH: &str = "/computeMetadata/v1/instance/service-accounts/default/token";
@@ -49,6 +49,7 @@ pub(super) async fn fetch(place: &Place) -> Result<Fetched, CredentialsError> {
         path: PATH,
         headers: vec![("Metadata-Flavor", "Google".to_owned().into())],
         body: None,
+        connect: &Connect::Direct,
         tls: None,
         timeout: TIMEOUT,
     };

@@ -10,7 +10,7 @@ use tokio::{
 };
 
 use super::*;
-use crate::kms::KmsSettings;
+use crate::kms::{Connect, KmsSettings};
 
 /// Answers one request after the other, and gives back what was asked.
 async fn service(answers: Vec<(u16, String)>) -> (String, u16, JoinHandle<Vec<String>>) {
@@ -38,8 +38,9 @@ fn ok(body: &str) -> (u16, String) {
     (200, body.to_owned())
 }
 
-fn no_tls() -> Arc<rustls::ClientConfig> {
-    KmsSettings::default().open(&doc! {}).unwrap().tls("aws")
+fn way() -> aws::Way<'static> {
+    let tls = KmsSettings::default().open(&doc! {}).unwrap().tls("aws");
+    aws::Way { tls, connect: &Connect::Direct }
 }
 
 /// Prose test 18 of the driver specification "Client-Side Encryption", case 1.
@@ -115,7 +116,7 @@ async fn aws_looks_at_the_environment_first() {
         ("AWS_SECRET_ACCESS_KEY", "secret".to_owned()),
         ("AWS_SESSION_TOKEN", "token".to_owned()),
     ]);
-    let fetched = aws::fetch(&aws::Places::default(), &variables, no_tls()).await.unwrap();
+    let fetched = aws::fetch(&aws::Places::default(), &variables, way()).await.unwrap();
     let expected =
         doc! { "accessKeyId": "id", "secretAccessKey": "secret", "sessionToken": "token" };
     assert_eq!(fetched.fields, expected);
@@ -131,7 +132,7 @@ async fn aws_asks_the_container() {
     let places = aws::Places { container: (host, port), ..aws::Places::default() };
     let variables =
         HashMap::from([("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "/v2/credentials/x".to_owned())]);
-    let fetched = aws::fetch(&places, &variables, no_tls()).await.unwrap();
+    let fetched = aws::fetch(&places, &variables, way()).await.unwrap();
     assert_eq!(fetched.fields.get_str("sessionToken").unwrap(), "token");
     assert!(fetched.is_fresh());
     assert!(served.await.unwrap().remove(0).starts_with("GET /v2/credentials/x HTTP/1.1\r\n"));
@@ -141,7 +142,7 @@ async fn aws_asks_the_container() {
 async fn aws_asks_the_instance_with_a_token() {
     let (host, port, served) = service(vec![ok("imds"), ok("my-role\n"), ok(TEMPORARY)]).await;
     let places = aws::Places { instance: (host, port), ..aws::Places::default() };
-    let fetched = aws::fetch(&places, &HashMap::new(), no_tls()).await.unwrap();
+    let fetched = aws::fetch(&places, &HashMap::new(), way()).await.unwrap();
     assert_eq!(fetched.fields.get_str("accessKeyId").unwrap(), "id");
     let requests = served.await.unwrap();
     assert!(requests[0].starts_with("PUT /latest/api/token HTTP/1.1\r\n"));
@@ -158,7 +159,7 @@ async fn aws_without_any_source_says_what_to_do() {
     let port = listener.local_addr().unwrap().port();
     drop(listener);
     let places = aws::Places { instance: ("127.0.0.1".to_owned(), port), ..aws::Places::default() };
-    let error = aws::fetch(&places, &HashMap::new(), no_tls()).await.err().unwrap();
+    let error = aws::fetch(&places, &HashMap::new(), way()).await.err().unwrap();
     assert!(error.to_string().contains("set AWS_ACCESS_KEY_ID"), "{error}");
 }
 
