@@ -131,6 +131,16 @@ def main():
         check("temporary credentials work", "unwraps it in" in shown)
         shown = keys("test", *aws, config=role, status=1, **{**session, "AWS_TOKEN": "x" * 40})
         check("a wrong session token is refused by AWS, and said so", "HTTP status=40" in shown)
+        on_demand = f'[providers.aws]\ntls.ca_file = "{authority.file}"\n'
+        found = {
+            "AWS_ACCESS_KEY_ID": temporary["AccessKeyId"],
+            "AWS_SECRET_ACCESS_KEY": temporary["SecretAccessKey"],
+            "AWS_SESSION_TOKEN": temporary["SessionToken"],
+        }
+        shown = keys("test", *aws, config=on_demand, **found)
+        check("and so those that are found in the environment", "unwraps it in" in shown)
+        shown = keys("test", *aws, config=on_demand, status=1, AWS_EC2_METADATA_DISABLED="true")
+        check("without any it says where they are looked for", "set AWS_ACCESS_KEY_ID" in shown)
         front.faults.append(refuse(400, EXPIRED))
         shown = keys("test", *aws, config=role, status=1, **session)
         check("an expired token is said to be so", "ExpiredTokenException" in shown)
