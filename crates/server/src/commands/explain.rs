@@ -87,18 +87,19 @@ fn run(
 }
 
 fn target(call: &Call<'_>) -> Result<(Namespace, ExplainTarget), CommandError> {
+    if call.request.name == "aggregate" {
+        let target = aggregate::target(call)?;
+        let pipeline = aggregate::pipeline(&call.arguments)?;
+        call.arguments.ignore(&["cursor", "explain"]);
+        return pipeline_target(call, &target, pipeline);
+    }
+    let namespace = call.namespace()?;
     let target = match call.request.name.as_str() {
         "find" => ExplainTarget::Find(Box::new(find::parse(call)?.options)),
         "count" => ExplainTarget::Count(Box::new(count::count_options(call)?)),
         "distinct" => {
             let (key, options) = count::distinct_options(call)?;
             ExplainTarget::Distinct(key, Box::new(options))
-        }
-        "aggregate" => {
-            let target = aggregate::target(call)?;
-            let pipeline = aggregate::pipeline(&call.arguments)?;
-            call.arguments.ignore(&["cursor", "explain"]);
-            return pipeline_target(call, &target, pipeline);
         }
         "findAndModify" | "findandmodify" => {
             ExplainTarget::FindAndModify(Box::new(find_and_modify::parse(call)?.0))
@@ -112,7 +113,7 @@ fn target(call: &Call<'_>) -> Result<(Namespace, ExplainTarget), CommandError> {
             ));
         }
     };
-    Ok((call.namespace()?, target))
+    Ok((namespace, target))
 }
 
 fn pipeline_target(

@@ -4,6 +4,7 @@
 mod authentication;
 mod client;
 mod cursors;
+mod explain;
 mod handshake;
 mod retry;
 mod shutdown;
