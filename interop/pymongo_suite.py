@@ -243,7 +243,9 @@ def older_forms(folder):
 
     def tests(form):
         files = (it for it in (spec / form).glob("*.json") if not it.name.startswith("fle2v2-"))
-        return {(it.name, test["description"]) for it in files for test in json.loads(it.read_text())["tests"]}
+        return {
+            (it.name, test["description"]) for it in files for test in json.loads(it.read_text())["tests"]
+        }
 
     legacy, unified = tests("legacy"), tests("unified")
     return len(legacy), sorted(legacy - unified)
