@@ -31,7 +31,7 @@
 use std::fmt;
 use std::ops::Range;
 
-use zeroize::Zeroize;
+use zeroize::zeroize_bytes;
 
 use crate::aead::IV_LEN;
 pub use crate::aead::ciphertext_len;
@@ -144,7 +144,7 @@ pub fn decrypt(jobs: &mut [DecryptJob<'_>], out: &mut Vec<u8>) -> Result<(), Bat
     let result = group::decrypt(jobs, out);
     if result.is_err() {
         if let Some(plaintext) = out.get_mut(start..) {
-            plaintext.zeroize();
+            zeroize_bytes(plaintext);
         }
         out.truncate(start);
         jobs.iter_mut().for_each(|job| job.plaintext = 0..0);

@@ -2,7 +2,7 @@
 
 use aes::cipher::{Array, BlockCipherDecrypt, BlockCipherEncrypt, KeyInit};
 use aes::{Aes256Dec, Aes256Enc};
-use zeroize::Zeroize;
+use zeroize::zeroize_bytes;
 
 #[cfg(target_arch = "x86_64")]
 use crate::engine::Engine;
@@ -120,8 +120,7 @@ impl Aes256 {
                 *byte ^= with;
             }
         }
-        let (used, _) = stream.split_at_mut(data.len().div_ceil(BLOCK).min(GROUP));
-        used.as_flattened_mut().zeroize();
+        zeroize_bytes(stream.as_flattened_mut());
     }
 
     /// Encrypts one block under each of the keys.

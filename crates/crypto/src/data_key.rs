@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::OnceLock;
 
+use zeroize::zeroize_stack;
+
 use crate::cipher::Aes256;
 use crate::hmac::{HmacSha256, HmacSha512};
 use crate::qe::tokens::IndexTokens;
@@ -49,12 +51,8 @@ pub(crate) struct IvKey(pub(crate) HmacSha512);
 impl DataKey {
     /// Computes the schedules and states of `material`.
     pub fn new(material: Secret<96>) -> Self {
-        let [mac, encryption, iv] = slices(&material);
-        let csfle = Box::new(CsfleKeys {
-            mac: MacKey(HmacSha512::new(mac)),
-            cipher: Aes256::new(encryption),
-            iv: IvKey(HmacSha512::new(iv)),
-        });
+        let csfle = CsfleKeys::derive(&material);
+        wipe_stack();
         Self { material, csfle, qe: OnceLock::new(), index_tokens: OnceLock::new() }
     }
 
@@ -77,10 +75,37 @@ impl DataKey {
 
     pub(crate) fn qe(&self) -> &QeKeys {
         self.qe.get_or_init(|| {
-            let [encryption, mac, _] = slices(&self.material);
-            Box::new(QeKeys { cipher: Aes256::new(encryption), mac: HmacSha256::new(mac) })
+            let keys = QeKeys::derive(&self.material);
+            wipe_stack();
+            keys
         })
     }
+}
+
+impl CsfleKeys {
+    #[inline(never)]
+    fn derive(material: &Secret<96>) -> Box<Self> {
+        let [mac, encryption, iv] = slices(material);
+        Box::new(Self {
+            mac: MacKey(HmacSha512::new(mac)),
+            cipher: Aes256::new(encryption),
+            iv: IvKey(HmacSha512::new(iv)),
+        })
+    }
+}
+
+impl QeKeys {
+    #[inline(never)]
+    fn derive(material: &Secret<96>) -> Box<Self> {
+        let [encryption, mac, _] = slices(material);
+        Box::new(Self { cipher: Aes256::new(encryption), mac: HmacSha256::new(mac) })
+    }
+}
+
+/// Keys are computed on the stack and then moved to the heap: what the functions called before
+/// left behind is overwritten.
+fn wipe_stack() {
+    zeroize_stack::<4096>();
 }
 
 /// The three slices of 32 bytes.

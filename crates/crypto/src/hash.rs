@@ -3,7 +3,7 @@
 //! One-shot functions for the other rooms; inside the crate a [`Stream`] that can also be resumed
 //! from the middle, which is what HMAC with a cached key needs.
 
-use zeroize::Zeroize;
+use zeroize::{Zeroize, zeroize_bytes};
 
 use crate::engine::Engine;
 
@@ -169,6 +169,14 @@ impl<H: Hash<BLOCK>, const BLOCK: usize> Stream<H, BLOCK> {
         }
         H::compress(&mut self.state, std::slice::from_ref(&self.block));
         H::output(&self.state)
+    }
+}
+
+/// The state may come from a key, and the block may hold plaintext.
+impl<H: Hash<BLOCK>, const BLOCK: usize> Drop for Stream<H, BLOCK> {
+    fn drop(&mut self) {
+        self.state.zeroize();
+        zeroize_bytes(&mut self.block);
     }
 }
 

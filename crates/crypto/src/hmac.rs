@@ -3,7 +3,7 @@
 //! A key's inner and outer pad fill one block each. Hashing them is half of the work of a MAC over
 //! a short message, so [`Hmac`] keeps the two chaining values that result.
 
-use zeroize::{Zeroize, ZeroizeOnDrop};
+use zeroize::{Zeroize, ZeroizeOnDrop, zeroize_bytes};
 
 use crate::hash::{Hash, Sha256, Sha512, Stream};
 
@@ -50,7 +50,7 @@ impl<H: Hash<BLOCK>, const BLOCK: usize> Hmac<H, BLOCK> {
         H::compress(&mut self.inner, std::slice::from_ref(&pad));
         pad.iter_mut().for_each(|byte| *byte ^= 0x36 ^ 0x5c);
         H::compress(&mut self.outer, std::slice::from_ref(&pad));
-        pad.zeroize();
+        zeroize_bytes(&mut pad);
     }
 
     /// The chaining value after the inner pad.

@@ -3,7 +3,7 @@
 //! A piece is copied into the output and at once encrypted and hashed there, or decrypted and
 //! hashed; so memory is read once and written once.
 
-use zeroize::Zeroize;
+use zeroize::zeroize_bytes;
 
 use super::{IV_LEN, Parts, length_field, padding_len, prefix, strip_padding, tags_equal};
 use crate::CryptoError;
@@ -149,7 +149,7 @@ pub(super) fn append_opened(
     if is_authentic && encrypted.len().is_multiple_of(BLOCK) {
         return strip_padding(out, start);
     }
-    out.split_at_mut(start).1.zeroize();
+    zeroize_bytes(out.split_at_mut(start).1);
     out.truncate(start);
     Err(if is_authentic { CryptoError::CiphertextNotBlocks } else { CryptoError::Authentication })
 }

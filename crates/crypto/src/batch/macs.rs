@@ -5,7 +5,7 @@
 //! the lanes stay busy whatever the lengths are.
 #![cfg_attr(not(target_arch = "x86_64"), allow(dead_code, reason = "no kernel there yet"))]
 
-use zeroize::Zeroize;
+use zeroize::{Zeroize, zeroize_bytes};
 
 use crate::engine::{Engine, Sha512Lanes};
 use crate::hash::{Hash, Sha512};
@@ -74,7 +74,7 @@ fn run<'a, const LANES: usize>(
         column.zeroize();
     }
     state.zeroize();
-    blocks.zeroize();
+    zeroize_bytes(blocks.as_flattened_mut());
 }
 
 /// What a lane does.

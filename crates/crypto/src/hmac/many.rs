@@ -1,7 +1,7 @@
 //! HMAC-SHA-256 of many short messages side by side: those of tokens, which are a number or a value.
 #![expect(clippy::indexing_slicing, reason = "indices are below the length of a group")]
 
-use zeroize::Zeroize;
+use zeroize::{Zeroize, zeroize_bytes};
 
 use super::HmacSha256;
 use crate::engine::Engine;
@@ -34,7 +34,7 @@ impl HmacSha256 {
             Engine::get().sha256_each(&mut states[..count], &pads[..count]);
             keyed.iter_mut().zip(states).for_each(|(keyed, state)| keyed.outer = state);
             states.zeroize();
-            pads[..count].as_flattened_mut().zeroize();
+            zeroize_bytes(pads.as_flattened_mut());
         }
         keyed
     }
@@ -78,7 +78,7 @@ fn mac_group<'a>(message: impl Fn(usize) -> (&'a HmacSha256, &'a [u8]), out: &mu
         out[*index] = Sha256::output(state);
     }
     states.zeroize();
-    blocks[..count].as_flattened_mut().zeroize();
+    zeroize_bytes(blocks.as_flattened_mut());
 }
 
 /// A short message with its padding, after a pad of one block.
