@@ -17,7 +17,7 @@ import boto3
 from certificates import Authority
 from fixtures import check, end, free_port, scratch, server
 from kms_front import Front, drop, forward, refuse, stall, truncate
-from kms_keys import RANDOM, Keys
+from kms_keys import KMS_FAILED, RANDOM, Keys
 
 REGION = "us-east-1"
 # Setting up the account takes this many requests, which moto lets through unsigned.
@@ -119,17 +119,17 @@ def main():
         keys = Keys(folder, uri, configuration(access_key_id, authority.file), {"AWS_SECRET": secret})
 
         check("AWS wraps and unwraps a data key", "unwraps it in" in keys("test", *aws))
-        shown = keys("test", *aws, status=1, AWS_SECRET="wrong" * 8)
+        shown = keys("test", *aws, status=KMS_FAILED, AWS_SECRET="wrong" * 8)
         check("a wrong signature is refused by AWS, and said so", "SignatureDoesNotMatch" in shown)
         other = Authority(folder, "other")
-        shown = keys("test", *aws, config=configuration(access_key_id, other.file), status=1)
+        shown = keys("test", *aws, config=configuration(access_key_id, other.file), status=KMS_FAILED)
         check("a certificate of another authority is not trusted", "certificate" in shown)
 
         role = configuration(temporary["AccessKeyId"], authority.file, token=True)
         session = {"AWS_SECRET": temporary["SecretAccessKey"], "AWS_TOKEN": temporary["SessionToken"]}
         shown = keys("test", *aws, config=role, **session)
         check("temporary credentials work", "unwraps it in" in shown)
-        shown = keys("test", *aws, config=role, status=1, **{**session, "AWS_TOKEN": "x" * 40})
+        shown = keys("test", *aws, config=role, status=KMS_FAILED, **{**session, "AWS_TOKEN": "x" * 40})
         check("a wrong session token is refused by AWS, and said so", "HTTP status=40" in shown)
         on_demand = f'[providers.aws]\ntls.ca_file = "{authority.file}"\n'
         found = {
@@ -139,10 +139,10 @@ def main():
         }
         shown = keys("test", *aws, config=on_demand, **found)
         check("and so those that are found in the environment", "unwraps it in" in shown)
-        shown = keys("test", *aws, config=on_demand, status=1, AWS_EC2_METADATA_DISABLED="true")
+        shown = keys("test", *aws, config=on_demand, status=KMS_FAILED, AWS_EC2_METADATA_DISABLED="true")
         check("without any it says where they are looked for", "set AWS_ACCESS_KEY_ID" in shown)
         front.faults.append(refuse(400, EXPIRED))
-        shown = keys("test", *aws, config=role, status=1, **session)
+        shown = keys("test", *aws, config=role, status=KMS_FAILED, **session)
         check("an expired token is said to be so", "ExpiredTokenException" in shown)
 
         for what, faults in [
@@ -165,7 +165,7 @@ def main():
             front.faults.extend([fault] * 4)
             front.requests.clear()
             quick = configuration(access_key_id, authority.file).replace("_secs = 5", "_secs = 1")
-            shown = keys("test", *aws, config=quick, status=1)
+            shown = keys("test", *aws, config=quick, status=KMS_FAILED)
             check(f"{what}, it gives up after four attempts", len(front.requests) == 4 and expected in shown)
 
         keys("create", "--alt-name", "old")

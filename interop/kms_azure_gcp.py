@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives import serialization
 from fixtures import check, scratch, server
 from kms_fakes import Azure, Gcp, to_base64
 from kms_front import Front, Tunnel, dribble, drop, refuse, stall, truncate
-from kms_keys import RANDOM, Keys
+from kms_keys import KMS_FAILED, RANDOM, Keys
 
 HOSTS = [Azure.VAULT, Azure.LOGIN, Gcp.TOKENS, Gcp.KMS]
 
@@ -76,7 +76,7 @@ def try_faults(keys, provider, kms_key, fake, front):
     keys(*command)
     check("a token that is refused is replaced by a new one", fake.token_requests == 2)
     front.faults.extend([send, refuse(401, {"error": "x"})])
-    shown = keys(*command, status=1)
+    shown = keys(*command, status=KMS_FAILED)
     check("a new token that is refused is an error", "HTTP status=401" in shown)
 
     for what, fault in [
@@ -93,16 +93,16 @@ def try_faults(keys, provider, kms_key, fake, front):
     front.faults.extend([dribble] * 3)
     check("a slow reply is waited for", "unwraps it in" in keys(*command))
     front.faults.extend([refuse(429, {})] * 4)
-    shown = keys(*command, status=1)
+    shown = keys(*command, status=KMS_FAILED)
     check("throttled for good, it gives up", "failed after maximum of 3 retries" in shown)
     front.faults.extend([stall] * 4)
-    shown = keys(*command, config=keys.config.replace("_secs = 10", "_secs = 1"), status=1)
+    shown = keys(*command, config=keys.config.replace("_secs = 10", "_secs = 1"), status=KMS_FAILED)
     check("left without an answer, it gives up", "did not answer within 1 s" in shown)
     front.faults.extend([send, refuse(200, b'{"value": "AAAA", "ciphertext": "AAAA"}')])
-    shown = keys(*command, status=1)
+    shown = keys(*command, status=KMS_FAILED)
     check("a wrapped key that is too short is refused", "not expected length" in shown)
     front.faults.extend([refuse(200, b"<html>")])
-    shown = keys(*command, status=1)
+    shown = keys(*command, status=KMS_FAILED)
     check("what is no JSON is said to be so", "Error parsing JSON" in shown)
 
 
@@ -139,12 +139,12 @@ def main():
         on_azure = {"keyVaultEndpoint": Azure.VAULT, "keyName": Azure.KEY}
         try_faults(keys, "azure", on_azure, azure, front)
         command = ("test", "--provider", "azure", "--kms-key", json.dumps(on_azure))
-        shown = keys(*command, status=1, AZURE_SECRET="wrong secret, wrong secret")
+        shown = keys(*command, status=KMS_FAILED, AZURE_SECRET="wrong secret, wrong secret")
         check("a wrong client secret is said to be so", "AADSTS7000215" in shown)
         shown = keys(*command, AZURE_SECRET=azure.odd_secret)
         check("a client secret may have any character", "unwraps it in" in shown)
         unknown = json.dumps({**on_azure, "keyName": "unknown"})
-        shown = keys("test", "--provider", "azure", "--kms-key", unknown, status=1)
+        shown = keys("test", "--provider", "azure", "--kms-key", unknown, status=KMS_FAILED)
         check("an unknown key is said to be so", "KeyNotFound" in shown)
         credentials = {"tenantId": azure.tenant, "clientId": azure.client, "clientSecret": azure.secret}
         options = {"providers": {"azure": credentials}, "tls": {"azure": ca}}
@@ -164,10 +164,10 @@ def main():
         stranger = folder / "stranger.pem"
         stranger.write_bytes(Gcp().private_key(serialization.Encoding.PEM))
         command = ("test", "--provider", "gcp", "--kms-key", json.dumps(on_gcp))
-        shown = keys(*command, config=kms + gcp_table(gcp, authority.file, stranger), status=1)
+        shown = keys(*command, config=kms + gcp_table(gcp, authority.file, stranger), status=KMS_FAILED)
         check("a signature of another key is refused, and said so", "Invalid JWT Signature" in shown)
         unknown = json.dumps({**on_gcp, "keyName": "unknown"})
-        shown = keys("test", "--provider", "gcp", "--kms-key", unknown, status=1)
+        shown = keys("test", "--provider", "gcp", "--kms-key", unknown, status=KMS_FAILED)
         check("an unknown key is said to be so", "NOT_FOUND" in shown)
         keys("test", "--provider", "gcp", "--kms-key", json.dumps({**on_gcp, "keyVersion": "1"}))
         der = to_base64(gcp.private_key(serialization.Encoding.DER))

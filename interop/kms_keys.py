@@ -18,6 +18,8 @@ from pymongo import MongoClient
 from pymongo.encryption import Algorithm, ClientEncryption
 
 VAULT = "encryption.__keyVault"
+# The exit code of the program when a key service is at fault, as `docs/errors.md` has it.
+KMS_FAILED = 22
 RANDOM = Algorithm.AEAD_AES_256_CBC_HMAC_SHA_512_Random
 
 

@@ -10,7 +10,7 @@ import time
 
 from certificates import Authority
 from fixtures import check, free_port, scratch, server
-from kms_keys import RANDOM, Keys
+from kms_keys import KMS_FAILED, RANDOM, Keys
 
 
 @contextlib.contextmanager
@@ -91,18 +91,18 @@ def main():
                 on_its_side = peer.encrypt("value", RANDOM, key_alt_name="delegated")
 
             stranger = Authority(folder, "stranger").issue("stranger")[2]
-            shown = keys("test", "--provider", "kmip", config=configuration(port, authority.file, stranger), status=1)
+            shown = keys("test", "--provider", "kmip", config=configuration(port, authority.file, stranger), status=KMS_FAILED)
             check("a client certificate of another authority is refused", "KMS provider 'kmip'" in shown)
-            shown = keys("test", "--provider", "kmip", config=configuration(port, authority.file), status=1)
+            shown = keys("test", "--provider", "kmip", config=configuration(port, authority.file), status=KMS_FAILED)
             check("no client certificate is refused", "KMS provider 'kmip'" in shown)
             other = Authority(folder, "other").file
-            shown = keys("test", "--provider", "kmip", config=configuration(port, other, client), status=1)
+            shown = keys("test", "--provider", "kmip", config=configuration(port, other, client), status=KMS_FAILED)
             check("a server of another authority is not trusted", "certificate" in shown)
             for which in ({"keyId": "999"}, {"keyId": "999", "delegated": True}):
-                shown = keys("test", "--provider", "kmip", "--kms-key", json.dumps(which), status=1)
+                shown = keys("test", "--provider", "kmip", "--kms-key", json.dumps(which), status=KMS_FAILED)
                 check("an unknown key id is said to be so", "KMIP response error" in shown)
 
-        shown = keys("test", "--provider", "kmip", status=1)
+        shown = keys("test", "--provider", "kmip", status=KMS_FAILED)
         check("a server that does not run is said to be out of reach", f"127.0.0.1:{port}" in shown)
 
         with kmip(folder, authority, port):

@@ -8,7 +8,7 @@ from certificates import Authority
 from fixtures import check, scratch, server
 from kms_fake_vault import Vault
 from kms_front import Front, drop, refuse, truncate
-from kms_keys import RANDOM, Keys
+from kms_keys import KMS_FAILED, RANDOM, Keys
 
 
 def main():
@@ -46,7 +46,7 @@ def main():
         kv = "vault:kv:secret/fieldveil#master_key"
         generate(kv, **operator)
         check("a new master key is stored in Vault", "master_key" in vault._secrets["fieldveil"][0])
-        shown = generate(kv, status=1, **operator)
+        shown = generate(kv, status=KMS_FAILED, **operator)
         check("and never overwritten", "never overwritten" in shown)
         sealed = folder / "master-key.vault"
         transit = f"vault:transit:transit/fieldveil#{sealed}"
@@ -90,32 +90,32 @@ def main():
             ("a standby node", refuse(307, b""), "standby"),
         ]:
             front.faults.append(fault)
-            check(f"{what} is said to be so", expected in run("test", place=kv, status=1, **operator))
+            check(f"{what} is said to be so", expected in run("test", place=kv, status=KMS_FAILED, **operator))
         vault.sealed = True
-        check("sealed is said to be so", "is sealed" in run("test", place=kv, status=1, **operator))
+        check("sealed is said to be so", "is sealed" in run("test", place=kv, status=KMS_FAILED, **operator))
         vault.sealed = False
-        shown = run("test", place=kv, status=1, VAULT_TOKEN="hvs.unknown-token")
+        shown = run("test", place=kv, status=KMS_FAILED, VAULT_TOKEN="hvs.unknown-token")
         check("a token that is not known is refused", "permission denied" in shown)
         revoked = vault.token("operator")
         vault.revoke(revoked)
-        shown = run("test", place=kv, status=1, VAULT_TOKEN=revoked)
+        shown = run("test", place=kv, status=KMS_FAILED, VAULT_TOKEN=revoked)
         check("a revoked token is refused", "permission denied" in shown)
-        shown = run("test", place=kv, status=1, role=vault.role_id, VAULT_SECRET_ID="wrong-secret-id")
+        shown = run("test", place=kv, status=KMS_FAILED, role=vault.role_id, VAULT_SECRET_ID="wrong-secret-id")
         check("a wrong secret id is refused", "invalid role or secret ID" in shown)
-        shown = run("test", place="vault:kv:secret/missing#k", status=1, **operator)
+        shown = run("test", place="vault:kv:secret/missing#k", status=KMS_FAILED, **operator)
         check("a missing secret is said to be so", "has nothing at secret/data/missing" in shown)
         vault.put("fieldveil", {"master_key": base64.b64encode(master[:95]).decode()})
-        shown = run("test", place=kv, status=1, **operator)
+        shown = run("test", place=kv, status=KMS_FAILED, **operator)
         check("a key of the wrong length is refused", "95 bytes" in shown)
         sealed.write_text(sealed.read_text().replace("vault:v1:", "vault:v2:"))
-        shown = run("test", place=transit, status=1, **operator)
+        shown = run("test", place=transit, status=KMS_FAILED, **operator)
         check("a ciphertext of another key is refused", "message authentication failed" in shown)
         other = str(Authority(folder, "other").file)
         os.environ["VAULT_CACERT"] = other
-        shown = run("test", place=kv, status=1, **operator)
+        shown = run("test", place=kv, status=KMS_FAILED, **operator)
         check("a server of another authority is not trusted", "certificate" in shown)
         os.environ["VAULT_ADDR"] = "http://vault.example.internal:8200"
-        shown = run("test", place=kv, status=1, **operator)
+        shown = run("test", place=kv, status=KMS_FAILED, **operator)
         check("plain http to another machine is refused", "in the clear" in shown)
 
         check(f"every request was as the API wants it {vault.violations or ''}", not vault.violations)

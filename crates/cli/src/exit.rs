@@ -2,7 +2,7 @@
 //!
 //! 2 is clap's: the command line cannot be understood. `docs/errors.md` explains each.
 
-use fieldveil::{Error, LocalKeyError, Part};
+use fieldveil::{Error, LocalKeyError, Part, vault::VaultError};
 
 /// Something failed that has no code of its own; standard error says what.
 pub(crate) const FAILURE: u8 = 1;
@@ -18,7 +18,7 @@ pub(crate) const FAULTY_SCHEMA: u8 = 13;
 const SETTINGS: u8 = 20;
 /// The key vault cannot be used, or has not what was asked for.
 const KEY_VAULT: u8 = 21;
-/// A key service or its credentials failed.
+/// A key service, Vault among them, or its credentials failed.
 const KMS: u8 = 22;
 /// Encryption or decryption failed.
 const CRYPTO: u8 = 23;
@@ -36,6 +36,9 @@ pub(crate) fn code(error: &anyhow::Error) -> u8 {
         || error.chain().any(|cause| cause.is::<LocalKeyError>())
     {
         return SETTINGS;
+    }
+    if error.chain().any(|cause| cause.is::<VaultError>()) {
+        return KMS;
     }
     let Some(error) = fieldveil_error(error) else { return FAILURE };
     match error.part() {
@@ -75,6 +78,7 @@ mod tests {
         assert_eq!(code(&wrapped.unwrap_err()), SETTINGS);
         let unset = LocalKeyError::NoVariable { variable: "X".to_owned() };
         assert_eq!(code(&anyhow::Error::from(unset).context("outer")), SETTINGS);
+        assert_eq!(code(&anyhow::Error::from(VaultError::NoAuth).context("outer")), KMS);
         assert_eq!(code(&anyhow!("anything else")), FAILURE);
     }
 }
