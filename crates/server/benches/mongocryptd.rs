@@ -169,7 +169,7 @@ fn main() {
         let message = message(&command);
         exchange(&mut tcp, &message, &mut buffer);
         let reply = RawDocument::from_bytes(&buffer[17..]).unwrap();
-        assert_eq!(reply.get_bool("hasEncryptionPlaceholders").unwrap(), true);
+        assert!(reply.get_bool("hasEncryptionPlaceholders").unwrap());
         let here = measure(|| {
             black_box(analyzer.analyze_request(black_box(&command)).unwrap());
         });

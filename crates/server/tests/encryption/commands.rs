@@ -40,6 +40,7 @@ pub(crate) async fn try_one(
         }
         Sealed::Leak(sent) => {
             let example = format!("seed {seed}, {world:#?}\nLEAK {command}\nsent {sent}");
+            assert!(world.fill().await);
             return tally.fault(kind, Verdict::Leak, example);
         }
         Sealed::Reply { reply, is_sealed } => (reply, is_sealed),
@@ -56,6 +57,7 @@ pub(crate) async fn try_one(
         let [opened_plain, opened, stored] = world.stored().await;
         if stored.iter().any(is_secret) {
             let example = format!("seed {seed}, {world:#?}\nSTORED {command}\n{stored:?}");
+            assert!(world.fill().await);
             return tally.fault(kind, Verdict::Leak, example);
         }
         if failed == [true, true] {

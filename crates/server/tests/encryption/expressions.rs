@@ -4,22 +4,31 @@ use bson::{Bson, Document, doc};
 
 use crate::{
     choices::Choices,
-    values::{NAMES, like, paths, plain},
+    values::{NAMES, is_secret, like, paths, plain},
 };
 
 /// What a generator knows of the documents that its work will meet.
 pub(crate) struct Flow {
     /// Paths and values found there.
-    pub(crate) places: Vec<(String, Bson)>,
+    places: Vec<(String, Bson)>,
+    /// Those of them that are secrets, and can be compared as such.
+    secrets: Vec<(String, Bson)>,
 }
 
 impl Flow {
     pub(crate) fn of(documents: &[Document]) -> Self {
-        Self { places: documents.iter().flat_map(paths).collect() }
+        let places: Vec<_> = documents.iter().flat_map(paths).collect();
+        let is_scalar = |value: &Bson| !matches!(value, Bson::Array(_) | Bson::Document(_));
+        let mut secrets = places.clone();
+        secrets.retain(|(_, value)| is_secret(value) && is_scalar(value));
+        Self { places, secrets }
     }
 
     /// A path, and a value that is there in some document.
     pub(crate) fn place(&self, choices: &mut Choices) -> (String, Bson) {
+        if !self.secrets.is_empty() && choices.one_in(3) {
+            return choices.pick(&self.secrets).clone();
+        }
         if !choices.one_in(10) && !self.places.is_empty() {
             let (path, value) = choices.pick(&self.places).clone();
             return (if choices.one_in(12) { indexed(&path) } else { path }, value);
@@ -59,35 +68,36 @@ pub(crate) fn condition(choices: &mut Choices, flow: &Flow, depth: usize) -> Bso
     let field = reference(choices, &path);
     let value = like(choices, &found);
     let value = constant(choices, value);
-    match choices.below(if depth > 0 { 14 } else { 9 }) {
+    // What ciphertexts can be asked comes more often.
+    let limit = if is_secret(&found) && !choices.one_in(4) { 7 } else { 9 };
+    match choices.below(if depth > 0 { limit + 5 } else { limit }) {
         0..=2 => doc! { "$eq": [field, value] }.into(),
         3 => doc! { "$eq": [value, field] }.into(),
         4 => doc! { "$ne": [field, value] }.into(),
-        5 => doc! { "$in": [field, [value, plain(choices, 0)]] }.into(),
+        5 => doc! { "$in": [field, [value, like(choices, &found)]] }.into(),
         6 => doc! { "$in": [field, [value]] }.into(),
+        n if n >= limit => deeper(choices, flow, depth - 1, field, value),
         7 => {
             let (other, _) = flow.place(choices);
             let other = reference(choices, &other);
             doc! { *choices.pick(&["$eq", "$ne", "$gt", "$cmp"]): [field, other] }.into()
         }
-        8 => doc! { *choices.pick(&["$gt", "$lte", "$isArray"]): [field] }.into(),
-        9 => doc! { "$not": [condition(choices, flow, depth - 1)] }.into(),
-        10 | 11 => {
-            let parts = [(); 2].map(|()| condition(choices, flow, depth - 1));
-            doc! { *choices.pick(&["$and", "$or"]): parts.to_vec() }.into()
-        }
-        12 => doc! { "$let": {
-            "vars": { "x": field },
-            "in": { "$eq": ["$$x", value] },
-        } }
-        .into(),
-        _ => doc! { "$cond": [
-            condition(choices, flow, depth - 1),
-            condition(choices, flow, depth - 1),
-            { "$eq": [field, value] },
-        ] }
-        .into(),
+        _ => doc! { *choices.pick(&["$gt", "$lte", "$isArray"]): [field, value] }.into(),
     }
+}
+
+/// A condition that is made of others.
+fn deeper(choices: &mut Choices, flow: &Flow, depth: usize, field: Bson, value: Bson) -> Bson {
+    let mut inner = || condition(choices, flow, depth);
+    let (first, second) = (inner(), inner());
+    match choices.below(5) {
+        0 => doc! { "$not": [first] },
+        1 => doc! { "$and": [first, second] },
+        2 => doc! { "$or": [first, second] },
+        3 => doc! { "$let": { "vars": { "x": field }, "in": { "$eq": ["$$x", value] } } },
+        _ => doc! { "$cond": [first, second, { "$eq": [field, value] }] },
+    }
+    .into()
 }
 
 /// Any expression.

@@ -5,7 +5,7 @@ use bson::{Bson, Document, Regex, doc};
 use crate::{
     choices::Choices,
     expressions::{Flow, condition},
-    values::{like, plain},
+    values::{is_secret, like},
 };
 
 pub(crate) fn filter(choices: &mut Choices, flow: &Flow, depth: usize) -> Document {
@@ -30,16 +30,18 @@ pub(crate) fn filter(choices: &mut Choices, flow: &Flow, depth: usize) -> Docume
 
 fn predicate(choices: &mut Choices, found: &Bson) -> Bson {
     let value = like(choices, found);
-    match choices.below(22) {
+    // What ciphertexts can be asked comes more often.
+    let limit = if is_secret(found) && !choices.one_in(4) { 14 } else { 22 };
+    match choices.below(limit) {
         0..=5 => value,
         6 | 7 => doc! { "$eq": value }.into(),
         8 => doc! { "$ne": value }.into(),
         9 | 10 => doc! { "$in": [value, like(choices, found)] }.into(),
         11 => doc! { "$nin": [value] }.into(),
-        12 => doc! { *choices.pick(&["$gt", "$gte", "$lt", "$lte"]): value }.into(),
-        13 | 14 => doc! { "$exists": choices.one_in(2) }.into(),
-        15 => doc! { "$not": { "$eq": value } }.into(),
-        16 => doc! { "$not": { "$in": [value, plain(choices, 0)] } }.into(),
+        12 => doc! { "$not": { "$eq": value } }.into(),
+        13 => doc! { "$exists": choices.one_in(2) }.into(),
+        14 | 15 => doc! { *choices.pick(&["$gt", "$gte", "$lt", "$lte"]): value }.into(),
+        16 => doc! { "$not": { "$in": [value, like(choices, found)] } }.into(),
         17 => doc! { "$elemMatch": { *choices.pick(&["$eq", "$ne", "a", "b"]): value } }.into(),
         18 => doc! { "$all": [value] }.into(),
         19 => doc! { "$type": *choices.pick(&["string", "binData", "object", "int"]) }.into(),
