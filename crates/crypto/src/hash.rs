@@ -1,6 +1,6 @@
 //! SHA-256 and SHA-512 (FIPS 180-4).
 //!
-//! One-shot functions for the other rooms; inside the crate a [`Stream`] that can also be resumed
+//! One-shot functions for the other rooms; inside the crate a `Stream` that can also be resumed
 //! from the middle, which is what HMAC with a cached key needs.
 
 use zeroize::{Zeroize, zeroize_bytes};

@@ -1,7 +1,7 @@
 //! HMAC (RFC 2104) with SHA-256 and SHA-512.
 //!
 //! A key's inner and outer pad fill one block each. Hashing them is half of the work of a MAC over
-//! a short message, so [`Hmac`] keeps the two chaining values that result.
+//! a short message, so `Hmac` keeps the two chaining values that result.
 
 use zeroize::{Zeroize, ZeroizeOnDrop, zeroize_bytes};
 

@@ -10,7 +10,11 @@ use crate::CryptoError;
 use crate::aead::{self, IV_LEN, Parts, TAG_LEN};
 use crate::cipher::BLOCK;
 
+/// The most jobs in a group.
 const GROUP: usize = 64;
+
+/// A group of which little has to be cleared for a few jobs.
+const SMALL_GROUP: usize = 16;
 
 /// From this length on a value is worth a pass of its own.
 const LARGE: usize = 16 * 1024;
@@ -22,7 +26,8 @@ pub(super) fn encrypt(jobs: &[EncryptJob<'_>], out: &mut [u8]) {
     for run in jobs.chunk_by(|one, other| is_small(one) && is_small(other)) {
         match run {
             [job] => encrypt_alone(job, out),
-            _ => run.chunks(GROUP).for_each(|group| encrypt_group(group, out)),
+            _ if run.len() <= SMALL_GROUP => encrypt_group::<SMALL_GROUP>(run, out),
+            _ => run.chunks(GROUP).for_each(|group| encrypt_group::<GROUP>(group, out)),
         }
     }
 }
@@ -39,7 +44,7 @@ fn encrypt_alone(job: &EncryptJob<'_>, out: &mut [u8]) {
     aead::seal(keys, &iv, aad, job.plaintext, ciphertext);
 }
 
-fn encrypt_group(jobs: &[EncryptJob<'_>], out: &mut [u8]) {
+fn encrypt_group<const GROUP: usize>(jobs: &[EncryptJob<'_>], out: &mut [u8]) {
     let mut lengths = [[0; 8]; GROUP];
     let mut ivs = [[0; IV_LEN]; GROUP];
     let mut deterministic = [0; GROUP];
@@ -101,7 +106,8 @@ pub(super) fn decrypt(jobs: &mut [DecryptJob<'_>], out: &mut Vec<u8>) -> Result<
         for group in run.chunks_mut(GROUP) {
             let result = match group {
                 [job] => decrypt_alone(job, out),
-                _ => decrypt_group(group, out),
+                _ if group.len() <= SMALL_GROUP => decrypt_group::<SMALL_GROUP>(group, out),
+                _ => decrypt_group::<GROUP>(group, out),
             };
             result.map_err(|BatchError { job, source }| BatchError { job: done + job, source })?;
             done += group.len();
@@ -119,7 +125,10 @@ fn decrypt_alone(job: &mut DecryptJob<'_>, out: &mut Vec<u8>) -> Result<(), Batc
     Ok(())
 }
 
-fn decrypt_group(jobs: &mut [DecryptJob<'_>], out: &mut Vec<u8>) -> Result<(), BatchError> {
+fn decrypt_group<const GROUP: usize>(
+    jobs: &mut [DecryptJob<'_>],
+    out: &mut Vec<u8>,
+) -> Result<(), BatchError> {
     // The first job refused so far; those before it go on to the next check.
     let mut refused = None;
     let mut limit = jobs.len();

@@ -155,6 +155,7 @@ impl<'a> Rest<'a> {
     }
 
     fn write_block(&mut self, block: &mut [u8; BLOCK]) {
+        *block = [0; BLOCK];
         let mut free = &mut block[..];
         for part in &mut self.parts {
             let (now, later) = part.split_at(part.len().min(free.len()));
@@ -168,7 +169,6 @@ impl<'a> Rest<'a> {
             self.is_open = false;
             free = rest;
         }
-        free.fill(0);
         if let Some((_, length)) = free.split_last_chunk_mut::<16>() {
             *length = u128::from(self.bits).to_be_bytes();
             self.is_empty = true;

@@ -86,7 +86,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
     #[test]
-    fn batch_equals_values_one_by_one(values in values(0..40)) {
+    fn batch_equals_values_one_by_one(values in values(0..80)) {
         let keys = keys();
         let (jobs, mut sealed) = lay_out(&keys, &values);
         encrypt(&jobs, &mut sealed).unwrap();
