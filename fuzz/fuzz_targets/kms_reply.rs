@@ -58,6 +58,7 @@ fuzz_target!(|input: (u8, bool, bool, Vec<u8>)| {
             random: &mut Zeros,
             retry,
             signer: None,
+            hashes: None,
         };
         if !jobs.advance(&mut env).unwrap_or(false) {
             break;

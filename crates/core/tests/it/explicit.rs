@@ -46,6 +46,27 @@ fn what_was_encrypted_is_decrypted() {
 }
 
 #[test]
+fn what_stands_beside_the_value_stays() {
+    let mut outside = Outside::new();
+    let id = outside.make_key(&[]);
+    let value = rawdoc! { "v": "secret" };
+    let sealed = outside.encrypt(&value, &by_id(id, Algorithm::Random)).unwrap();
+    let mut decrypt =
+        |message: &RawDocumentBuf| outside.run(|crypt, env| crypt.decrypt_value(message, env));
+    // The key is cached: nothing but the value takes a shorter way, with the same outcome.
+    assert_eq!(decrypt(&sealed).unwrap(), value);
+    let content = binary(&sealed).to_vec();
+    let beside = rawdoc! { "a": 1, "v": encrypted(content.clone()), "z": { "b": true } };
+    let opened = rawdoc! { "a": 1, "v": "secret", "z": { "b": true } };
+    assert_eq!(decrypt(&beside).unwrap(), opened);
+    for at in 1..content.len() {
+        let mut changed = content.clone();
+        changed[at] ^= 1;
+        assert!(decrypt(&rawdoc! { "v": encrypted(changed) }).is_err(), "{at}");
+    }
+}
+
+#[test]
 fn deterministic_ciphertexts_repeat_and_random_ones_do_not() {
     let mut outside = Outside::new();
     let id = outside.make_key(&[]);
