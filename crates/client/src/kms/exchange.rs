@@ -8,6 +8,7 @@ use rustls::pki_types::ServerName;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_rustls::TlsConnector;
 use tracing::debug;
+use zeroize::Zeroizing;
 
 use super::{KmsIo, KmsIoError};
 
@@ -84,7 +85,8 @@ impl KmsIo {
         stream.write_all(request.message()).await?;
         stream.flush().await?;
 
-        let mut buffer = vec![0; CHUNK];
+        // Replies hold tokens and unwrapped keys.
+        let mut buffer = Zeroizing::new(vec![0; CHUNK]);
         loop {
             let wanted = usize::try_from(request.bytes_needed()).unwrap_or(CHUNK).min(CHUNK);
             if wanted == 0 {

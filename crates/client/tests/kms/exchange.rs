@@ -135,6 +135,48 @@ async fn one_token_serves_until_shortly_before_it_expires_or_is_refused() {
 }
 
 #[tokio::test]
+async fn providers_of_one_kind_have_credentials_and_tls_options_of_their_own() {
+    let (database, services) = (Database::new().await, Services::new().await);
+    let account = |id: &str| doc! { "accessKeyId": id, "secretAccessKey": "secret" };
+    let providers = doc! { "aws:eu": account("AKIAEU"), "aws:us": account("AKIAUS") };
+    let keys = services.client_encryption_with(database.client.clone(), providers.clone());
+    let keys = keys.build().unwrap();
+    let mut document = Document::new();
+    for provider in ["aws:eu", "aws:us"] {
+        let key = services.master_key(provider).unwrap();
+        let create = keys.create_data_key(provider).master_key(key).key_alt_names([provider]);
+        create.await.unwrap();
+        let value = keys.encrypt(provider, provider, Algorithm::Random).await.unwrap();
+        document.insert(provider, value);
+    }
+    let coll = database.client.database("db").collection::<Document>("coll");
+    coll.insert_one(&document).await.unwrap();
+
+    services.take_requests();
+    let client = EncryptedClient::builder(database.uri.as_str())
+        .key_vault_namespace("keyvault.datakeys")
+        .kms_providers(providers)
+        .tls_options("aws:eu", services.tls_options())
+        .tls_options("aws:us", services.tls_without_certificate())
+        .build()
+        .await
+        .unwrap();
+    let found = client.collection::<Document>("db", "coll").find_one(doc! {}).await.unwrap();
+    let found = found.unwrap();
+    assert_eq!(found.get_str("aws:eu").unwrap(), "aws:eu");
+    assert_eq!(found.get_str("aws:us").unwrap(), "aws:us");
+    let requests = services.take_requests();
+    assert_eq!(requests.len(), 2);
+    for id in ["AKIAEU", "AKIAUS"] {
+        let credential = format!("Credential={id}/");
+        let signed = |request: &Request| {
+            request.header("Authorization").is_some_and(|value| value.contains(&credential))
+        };
+        assert_eq!(requests.iter().filter(|request| signed(request)).count(), 1, "{id}");
+    }
+}
+
+#[tokio::test]
 async fn the_keys_of_a_document_are_unwrapped_at_once() {
     const KEYS: usize = 5;
     let (database, services) = (Database::new().await, Services::new().await);
