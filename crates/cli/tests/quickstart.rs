@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+#[path = "../../client/tests/common/search.rs"]
+mod search;
+
 use std::{fs, process::Command};
 
 fn fieldveil() -> Command {
@@ -51,4 +54,22 @@ fn a_directory_is_kept_and_holds_a_private_master_key() {
     let (success, _, errors) = output(fieldveil().arg("quickstart").arg("--dir").arg(&place));
     assert!(!success);
     assert!(errors.contains("is not empty"), "{errors}");
+}
+
+#[test]
+fn the_log_of_the_story_shows_no_secret_at_any_level() {
+    let dir = tempfile::tempdir().unwrap();
+    let place = dir.path().join("mine");
+    let mut quickstart = fieldveil();
+    quickstart.arg("quickstart").arg("--dir").arg(&place).env("FIELDVEIL_LOG", "trace");
+    let (success, told, log) = output(&mut quickstart);
+    assert!(success, "{told}");
+    assert!(log.contains("DEBUG command"), "{log:.500}");
+    let key = fs::read(place.join("master-key.bin")).unwrap();
+    for text in [&told, &log] {
+        search::assert_absent(text, &key);
+    }
+    for plaintext in ["123-12-1234", "457-55-5462", "Sophia", "Dora"] {
+        assert!(!log.contains(plaintext), "{plaintext} is logged");
+    }
 }

@@ -2,12 +2,14 @@
 
 mod advice;
 mod config;
+mod document;
 
 use std::{collections::BTreeMap, fmt};
 
 use fieldveil_core::{CoreError, Origin};
 
 pub use config::ConfigError;
+pub use document::DocumentError;
 
 use crate::action::BulkWriteResult;
 
@@ -69,7 +71,7 @@ pub enum Error {
 
     /// A document could not be turned into BSON, or a reply not into the type asked for.
     #[error("a document does not fit its type: {0}")]
-    Document(#[from] bson::error::Error),
+    Document(#[from] DocumentError),
 
     /// A command came back from encryption in a shape that the driver's operation cannot carry.
     #[error("the encrypted command has no usable field '{field}'; nothing was sent")]
@@ -121,6 +123,12 @@ pub enum Part {
     Database,
     /// A document of the application, or its type.
     Document,
+}
+
+impl From<bson::error::Error> for Error {
+    fn from(error: bson::error::Error) -> Self {
+        Self::Document(error.into())
+    }
 }
 
 impl Error {

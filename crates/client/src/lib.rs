@@ -69,5 +69,5 @@ pub use client_encryption::{
 pub use collection::EncryptedCollection;
 pub use cursor::{Cursor, SessionCursor, SessionCursorStream};
 pub use database::EncryptedDatabase;
-pub use error::{BulkWriteError, ConfigError, Error, Part, Result};
+pub use error::{BulkWriteError, ConfigError, DocumentError, Error, Part, Result};
 pub use local_key::{LocalKey, LocalKeyError};

@@ -9,6 +9,8 @@
 mod connect;
 mod credentials;
 mod exchange;
+#[path = "../common/search.rs"]
+mod search;
 mod secrets;
 #[path = "../prose/services.rs"]
 mod services;

@@ -67,6 +67,9 @@ mod p25_lookup;
 mod p26_custom_aws_credentials;
 mod p27_string_explicit_encryption;
 mod p28_kms_connect_callback;
+#[path = "../common/search.rs"]
+mod search;
+mod secrets;
 mod services;
 mod setup;
 #[path = "../common/values.rs"]

@@ -12,6 +12,8 @@ use mongodb::{
     options::ClientOptions,
 };
 
+use crate::secrets;
+
 pub(crate) const KEY_VAULT: &str = "keyvault.datakeys";
 
 /// A database server in memory, and the clients of one test.
@@ -33,6 +35,7 @@ impl Deployment {
     }
 
     async fn of(server: ServerBuilder) -> Self {
+        secrets::log_if_asked();
         let store = Store::in_memory().unwrap();
         let server = server.store(store).start().await.unwrap();
         let uri = format!("mongodb://{}/?directConnection=true", server.local_addr());
