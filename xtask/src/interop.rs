@@ -70,6 +70,7 @@ const SUITES: &[Suite] = &[
     suite("pymongo-crypt-shared", "PyMongo's encryption tests, our mongo_crypt_v1", "pymongo_suite.py", &["encryption", "--mode", "crypt_shared"]),
     suite("pymongo-libmongocrypt", "PyMongo's encryption tests, our libmongocrypt alone", "pymongo_suite.py", &["encryption", "--mode", "libmongocrypt"]),
     by_name(Suite { prepare: libraries, ..suite("node", "The official Node driver and mongosh, by `fieldveil serve`", "node_suite.py", &["{}/dist/lib"]) }),
+    by_name(suite("server-docs", "The snippets and lists of docs/server.md", "server_docs.py", &[])),
     by_name(suite("pymongo-server", "PyMongo's tests of a server, by `fieldveil serve`", "pymongo_suite.py", &["server"])),
     by_name(suite("pymongo-replica-set", "The same with `--replica-set`", "pymongo_suite.py", &["server", "--replica-set"])),
 ];

@@ -1,0 +1,79 @@
+"""The snippets of `docs/server.md` do what the page says, and its lists are those of the server."""
+
+import os
+import pathlib
+import re
+import subprocess
+import sys
+
+from pymongo import MongoClient
+from pymongo.errors import OperationFailure
+
+import fixtures
+
+PAGE = (pathlib.Path(__file__).resolve().parent.parent / "docs/server.md").read_text()
+
+PYTHON_TEST = """
+def test_insert(db):
+    db.people.insert_one({"_id": 1})
+    assert db.people.count_documents({}) == 1
+
+def test_again(db):
+    assert db.list_collection_names() == []
+"""
+
+NODE_TEST = """
+import { Socket } from "node:net";
+import { startServer } from "./server.mjs";
+
+const { uri, stop } = await startServer();
+const { hostname, port } = new URL(uri);
+await new Promise((done, failed) => new Socket().on("error", failed).connect(port, hostname, done).on("connect", function () { this.end(); }));
+await stop();
+"""
+
+
+def main():
+    with fixtures.scratch() as folder:
+        environment = os.environ | {"PATH": f"{fixtures.BUILT}{os.pathsep}{os.environ['PATH']}"}
+        (folder / "conftest.py").write_text(snippet("python"))
+        (folder / "test_it.py").write_text(PYTHON_TEST)
+        pytest = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", folder]
+        done = subprocess.run(pytest, env=environment, check=False)
+        fixtures.check("the fixture of pytest starts and ends a server", done.returncode == 0)
+        (folder / "server.mjs").write_text(snippet("js"))
+        (folder / "test.mjs").write_text(NODE_TEST)
+        done = subprocess.run(["node", folder / "test.mjs"], env=environment, timeout=60, check=False)
+        fixtures.check("so does the snippet for Node", done.returncode == 0)
+    with fixtures.server() as uri, MongoClient(uri) as client:
+        commands = set(client.admin.command("listCommands")["commands"])
+        fixtures.check("the page has every command", names(r"\*\*Commands\.\*\*") >= commands)
+        for stage in names(r"\*\*Stages\.\*\*"):
+            fixtures.check(f"stage {stage} is refused", is_refused(client, {stage: {}}))
+        for name in names(r"\*\*Expressions\.\*\*"):
+            stages = [{"$project": {"x": {name: {}}}}, {"$group": {"_id": 1, "x": {name: {}}}}]
+            fixtures.check(f"expression {name} is refused", all(is_refused(client, it) for it in stages))
+
+
+def snippet(language):
+    return re.search(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)[1]
+
+
+def names(heading):
+    """The names in backticks of the paragraph with this heading."""
+    paragraph = re.search(rf"{heading}(.*?)\n\n", PAGE, re.DOTALL)[1]
+    return set(re.findall(r"`([$\w]+)`", paragraph))
+
+
+def is_refused(client, stage):
+    for target in [client.test, client.test.people]:
+        try:
+            target.aggregate([stage])
+        except OperationFailure:
+            continue
+        return False
+    return True
+
+
+if __name__ == "__main__":
+    main()
