@@ -56,11 +56,6 @@ impl<'a> Marked<'a> {
         Ok(Self { document, sites, values })
     }
 
-    /// Whether there is no marking.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.values.is_empty()
-    }
-
     /// Appends the document to `out`, each marking replaced by its ciphertext or payload. `keys` are
     /// at the places that [`Marked::parse`] asked for.
     ///

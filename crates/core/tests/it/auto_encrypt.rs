@@ -61,6 +61,18 @@ fn a_schema_of_the_clients_encrypts_without_a_question_about_it() {
 }
 
 #[test]
+fn what_analysis_leaves_out_is_not_sent_even_if_nothing_is_encrypted() {
+    let mut outside = with_schema_map();
+    let update = |argument: &str| {
+        rawdoc! { "update": "c", "updates": [
+            { "q": {}, "u": { "$unset": { "ssn": argument } } },
+        ], "$db": "db" }
+    };
+    assert_eq!(outside.command(&update("123")).unwrap(), update(""));
+    assert!(outside.waits.is_empty());
+}
+
+#[test]
 fn the_servers_schema_is_asked_for_and_kept_for_a_minute() {
     let mut outside = Outside::new();
     let id = outside.make_key(&[]);

@@ -36,7 +36,6 @@ impl EncryptCommand {
         env: &mut Env<'_>,
     ) -> Result<RawDocumentBuf, CoreError> {
         let uses_queryable_encryption = self.schemas.use_queryable_encryption();
-        let marked = marked.filter(|marked| uses_queryable_encryption || !marked.is_empty());
         let mut out = Vec::new();
         match marked {
             Some(marked) => {
