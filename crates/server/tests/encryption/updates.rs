@@ -90,7 +90,8 @@ fn argument(
     match operator {
         "$set" | "$setOnInsert" if !choices.one_in(6) => schema.at(path).value(choices),
         "$set" | "$setOnInsert" => plain(choices, 2),
-        "$unset" => "".into(),
+        "$unset" if choices.one_in(2) => "".into(),
+        "$unset" => like(choices, found),
         "$rename" => flow.place(choices).0.into(),
         "$inc" | "$mul" | "$pop" => 1.into(),
         "$currentDate" => true.into(),
