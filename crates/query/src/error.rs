@@ -97,6 +97,7 @@ const CODE_NAMES: &[(i32, &str)] = &[
     (1, "InternalError"),
     (2, "BadValue"),
     (4, "NoSuchKey"),
+    (5, "GraphContainsCycle"),
     (6, "HostUnreachable"),
     (7, "HostNotFound"),
     (8, "UnknownError"),
@@ -162,6 +163,7 @@ const CODE_NAMES: &[(i32, &str)] = &[
     (166, "CommandNotSupportedOnView"),
     (167, "OptionNotSupportedOnView"),
     (168, "InvalidPipelineOperator"),
+    (171, "CannotIndexParallelArrays"),
     (175, "QueryPlanKilled"),
     (189, "PrimarySteppedDown"),
     (197, "InvalidIndexSpecificationOption"),
@@ -192,6 +194,7 @@ const CODE_NAMES: &[(i32, &str)] = &[
     (323, "APIStrictError"),
     (334, "MechanismUnavailable"),
     (352, "UnsupportedOpQueryCommand"),
+    (366, "DataCorruptionDetected"),
     (391, "ReauthenticationRequired"),
     (10003, "CannotGrowDocumentInCappedNamespace"),
     (10107, "NotWritablePrimary"),
@@ -201,8 +204,11 @@ const CODE_NAMES: &[(i32, &str)] = &[
     (11601, "Interrupted"),
     (11602, "InterruptedDueToReplStateChange"),
     (12051, "CursorInUse"),
+    (13297, "DatabaseDifferCase"),
     (13435, "NotPrimaryNoSecondaryOk"),
     (13436, "NotPrimaryOrSecondary"),
+    (14031, "OutOfDiskSpace"),
+    (31082, "SearchNotEnabled"),
 ];
 
 #[cfg(test)]

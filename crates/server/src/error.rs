@@ -1,7 +1,5 @@
 //! The error of a command, as it stands in a reply.
 
-use std::borrow::Cow;
-
 use bson::{RawDocumentBuf, raw::cstr};
 use fieldveil_query::{QueryError, code_name};
 use fieldveil_store::StoreError;
@@ -14,8 +12,6 @@ use crate::codes;
 pub(crate) struct CommandError {
     pub(crate) code: i32,
     pub(crate) message: String,
-    /// Overrides the name that belongs to the code.
-    pub(crate) code_name: Option<String>,
     /// Fields that follow `codeName` in the reply, such as `errInfo` or `keyPattern`.
     pub(crate) details: RawDocumentBuf,
 }
@@ -24,7 +20,7 @@ pub(crate) type CommandResult = Result<RawDocumentBuf, CommandError>;
 
 impl CommandError {
     pub(crate) fn new(code: i32, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), code_name: None, details: RawDocumentBuf::new() }
+        Self { code, message: message.into(), details: RawDocumentBuf::new() }
     }
 
     pub(crate) fn bad_value(message: impl Into<String>) -> Self {
@@ -39,20 +35,13 @@ impl CommandError {
         Self::new(codes::TYPE_MISMATCH, message)
     }
 
-    pub(crate) fn code_name(&self) -> Cow<'_, str> {
-        match &self.code_name {
-            Some(name) => Cow::Borrowed(name),
-            None => Cow::Owned(code_name(self.code)),
-        }
-    }
-
     /// The whole reply: `ok: 0`, the message, the code and its name, then the details.
     pub(crate) fn to_reply(&self) -> RawDocumentBuf {
         let mut reply = RawDocumentBuf::new();
         reply.append(cstr!("ok"), 0.0);
         reply.append(cstr!("errmsg"), self.message.as_str());
         reply.append(cstr!("code"), self.code);
-        reply.append(cstr!("codeName"), &*self.code_name());
+        reply.append(cstr!("codeName"), code_name(self.code));
         crate::reply::append_all(&mut reply, &self.details);
         reply
     }
@@ -67,11 +56,7 @@ impl From<StoreError> for CommandError {
         if let Some(extra) = error.extra() {
             crate::reply::append_all(&mut details, extra);
         }
-        Self {
-            code_name: Some(error.code_name().to_owned()),
-            details,
-            ..Self::new(error.code(), error.message())
-        }
+        Self { details, ..Self::new(error.code(), error.message()) }
     }
 }
 

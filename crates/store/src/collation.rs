@@ -24,7 +24,7 @@ pub(crate) fn check(collation: RawBsonRef<'_>) -> Result<()> {
                 "BSON field 'collation.locale' is the wrong type, expected type 'string'",
             )),
             None => Err(StoreError::new(
-                Code::location(40414, "IDLFailedToParse"),
+                Code::location(40_414),
                 "BSON field 'collation.locale' is missing but a required field",
             )),
         },

@@ -42,10 +42,7 @@ impl Distinct {
             }
         }
         if self.values.as_bytes().len() > DOCUMENT_MAX_BYTES {
-            return Err(StoreError::new(
-                Code::location(17217, "Location17217"),
-                "distinct too big, 16mb cap",
-            ));
+            return Err(StoreError::new(Code::location(17217), "distinct too big, 16mb cap"));
         }
         Ok(())
     }

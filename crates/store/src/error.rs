@@ -1,6 +1,5 @@
 //! What can go wrong in the store, in the shape of MongoDB's replies.
 
-use std::borrow::Cow;
 use std::fmt;
 
 use bson::RawDocumentBuf;
@@ -19,7 +18,6 @@ pub struct StoreError(Box<Fields>);
 #[derive(Clone)]
 struct Fields {
     code: i32,
-    code_name: Cow<'static, str>,
     message: String,
     err_info: Option<RawDocumentBuf>,
     extra: Option<RawDocumentBuf>,
@@ -31,23 +29,6 @@ impl StoreError {
     pub fn new(code: Code, message: impl Into<String>) -> Self {
         Self(Box::new(Fields {
             code: code.number(),
-            code_name: Cow::Borrowed(code.name()),
-            message: message.into(),
-            err_info: None,
-            extra: None,
-        }))
-    }
-
-    /// An error whose code another room chose.
-    #[must_use]
-    pub fn from_parts(
-        code: i32,
-        code_name: impl Into<Cow<'static, str>>,
-        message: impl Into<String>,
-    ) -> Self {
-        Self(Box::new(Fields {
-            code,
-            code_name: code_name.into(),
             message: message.into(),
             err_info: None,
             extra: None,
@@ -83,8 +64,8 @@ impl StoreError {
 
     /// MongoDB's name for the fault.
     #[must_use]
-    pub fn code_name(&self) -> &str {
-        &self.0.code_name
+    pub fn code_name(&self) -> String {
+        fieldveil_query::code_name(self.0.code)
     }
 
     /// What happened, for a person.
@@ -138,7 +119,7 @@ impl fmt::Display for StoreError {
 /// reach the store as ciphertext only.
 impl fmt::Debug for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "StoreError({} {}: {})", self.0.code, self.0.code_name, self.0.message)
+        write!(f, "StoreError({} {}: {})", self.0.code, self.code_name(), self.0.message)
     }
 }
 
@@ -201,7 +182,7 @@ impl From<redb::Error> for StoreError {
 
 impl From<fieldveil_query::QueryError> for StoreError {
     fn from(error: fieldveil_query::QueryError) -> Self {
-        Self::from_parts(error.code(), error.code_name(), error.message())
+        Self::new(Code::location(error.code()), error.message())
     }
 }
 

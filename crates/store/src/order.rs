@@ -39,7 +39,7 @@ impl SortKeys {
             SortOrder::Ascending => Ok(KeyField::new(key.path.as_str(), false)),
             SortOrder::Descending => Ok(KeyField::new(key.path.as_str(), true)),
             SortOrder::Meta(what) => Err(StoreError::new(
-                Code::location(238, "NotImplemented"),
+                Code::NOT_IMPLEMENTED,
                 format!("sorting by $meta '{what}' is not supported by this server"),
             )),
         };

@@ -19,7 +19,7 @@ use crate::write::{FindAndModifyOutcome, StatementOutcome, WriteStatement};
 mod row;
 
 /// The code by which MongoDB refuses a repetition that differs from what it repeats.
-const INCOMPATIBLE: Code = Code::location(40606, "Location40606");
+const INCOMPATIBLE: Code = Code::location(40606);
 
 /// What tells a write from others, so that a repetition is known as one.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -181,7 +181,7 @@ fn constant(value: RawBsonRef<'_>, context: &Context) -> Result<RawBson> {
     let expression = Compiled::compile(&Expression::parse(value)?, context)?;
     expression.evaluate(&RawDocumentBuf::new(), context)?.ok_or_else(|| {
         StoreError::new(
-            Code::location(4_890_500, "Location4890500"),
+            Code::location(4_890_500),
             "Command let Expression tried to access a field, but this is not allowed because \
              Command let Expressions run before the query examines any documents.",
         )

@@ -50,10 +50,7 @@ fn search(_: &Call<'_>) -> CommandResult {
 
 /// What a server without Atlas Search says to commands and stages about its indexes.
 pub(crate) fn search_not_enabled() -> CommandError {
-    CommandError {
-        code_name: Some("SearchNotEnabled".to_owned()),
-        ..CommandError::new(31082, "search indexes need Atlas Search, which this server has not")
-    }
+    CommandError::new(31082, "search indexes need Atlas Search, which this server has not")
 }
 
 fn drop_indexes(call: &Call<'_>) -> CommandResult {

@@ -109,7 +109,7 @@ pub(super) fn check_letter_case(transaction: &Transaction<'_>, database: &str) -
         .find(|other| *other != database && other.to_lowercase() == lower);
     match other {
         Some(other) => Err(StoreError::new(
-            Code::location(13297, "DatabaseDifferCase"),
+            Code::DATABASE_DIFFERS_IN_CASE,
             format!(
                 "db already exists with different case already have: [{other}] trying to create \
                  [{database}]"
@@ -162,7 +162,7 @@ fn normalized(options: &RawDocument) -> Result<RawDocumentBuf> {
             ignored if IGNORED.contains(&ignored) => continue,
             unknown => {
                 return Err(StoreError::new(
-                    Code::location(40415, "IDLUnknownField"),
+                    Code::location(40_415),
                     format!("BSON field 'create.{unknown}' is an unknown field."),
                 ));
             }

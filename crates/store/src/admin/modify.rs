@@ -130,7 +130,7 @@ fn modify_data(
             }
             (other, _) => {
                 return Err(StoreError::new(
-                    Code::location(40415, "IDLUnknownField"),
+                    Code::location(40_415),
                     format!("BSON field 'collMod.{other}' is an unknown field."),
                 ));
             }

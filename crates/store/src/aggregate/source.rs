@@ -247,7 +247,7 @@ fn copy_definition(
     let data = existing.writable_data()?;
     if data.capped.is_some() {
         return Err(StoreError::new(
-            Code::location(17152, "Location17152"),
+            Code::location(17152),
             format!("namespace '{from}' is capped so it can't be used for $out"),
         ));
     }

@@ -235,7 +235,7 @@ fn check_ambiguous(array: &RawArray, name: &str) -> Result<()> {
             && document.get(name)?.is_some()
         {
             return Err(StoreError::new(
-                Code::location(16746, "Location16746"),
+                Code::location(16746),
                 format!(
                     "Ambiguous field name found in array (do not use numeric field names in \
                      embedded elements in an array), field: '{name}'"

@@ -29,7 +29,7 @@ pub(super) fn choose(data: &Data, wish: Wish<'_>) -> Result<Plan> {
     match wish.hint {
         Some(hint) => hinted(data, wish, hint),
         None if wish.min.is_some() || wish.max.is_some() => Err(StoreError::new(
-            Code::location(51173, "Location51173"),
+            Code::location(51173),
             "When using min()/max() a hint of which index to use must be provided",
         )),
         None if natural.is_some() => {
@@ -124,7 +124,7 @@ fn between(index: &Arc<Index>, wish: Wish<'_>) -> Result<Plan> {
 
 fn unfit_bound() -> StoreError {
     StoreError::new(
-        Code::location(51174, "Location51174"),
+        Code::location(51174),
         "The index chosen is not compatible with min/max: its fields have to be given in order",
     )
 }

@@ -123,7 +123,7 @@ fn check_unique_cover(data: &Data, key: &RawDocument) -> Result<()> {
         return Ok(());
     }
     Err(StoreError::new(
-        Code::location(51183, "Location51183"),
+        Code::location(51183),
         "Cannot find index to verify that join fields will be unique",
     ))
 }
