@@ -1,4 +1,4 @@
-//! Dates. Time zones are UTC and fixed offsets; names of places are refused.
+//! Dates. Time zones are UTC, fixed offsets, and places by name.
 
 use bson::raw::{RawBson, RawBsonRef};
 use fieldveil_query::QueryError;

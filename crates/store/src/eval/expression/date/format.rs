@@ -49,7 +49,9 @@ fn to_string(arguments: &Named<'_>) -> Result<Value, QueryError> {
         }
     };
     match local(arguments, "date")? {
-        Some((local, offset)) => text(render(format, Civil::from_millis(local), offset)?),
+        Some(local) => {
+            text(render(format, Civil::from_millis(local.shown), local.shown - local.utc)?)
+        }
         None if is_nullish(arguments.get("date")) && arguments.has("onNull") => {
             Ok(arguments.get("onNull").clone())
         }

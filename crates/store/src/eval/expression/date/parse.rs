@@ -6,7 +6,7 @@ use fieldveil_query::QueryError;
 
 use super::civil::{Civil, DAY, days_in_month, iso_year_start};
 use super::format::MONTHS;
-use super::zone;
+use super::zone::{self, Zone};
 use crate::eval::expression::values::{Named, is_nullish, null, string, type_name};
 use crate::eval::expression::{NamedFunction, Value};
 
@@ -54,8 +54,8 @@ fn read(arguments: &Named<'_>) -> Result<Value, QueryError> {
             ),
         ));
     };
-    let Some(offset) = zone::argument(arguments)? else { return null() };
-    let given = arguments.has("timezone").then_some(offset);
+    let Some(zone) = zone::argument(arguments)? else { return null() };
+    let given = arguments.has("timezone").then_some(&zone);
     let parsed = match format {
         None => parse_date(text, given),
         Some(format) => parse_format(text, format, given),
@@ -117,7 +117,7 @@ impl<'a> Reader<'a> {
 /// `2017-02-08`, `2017-02-08T12:10:40.787Z`, `2017-02-08 12:10+02`, and without the dashes.
 ///
 /// `given` is the zone of an argument, which the text may then not name itself.
-pub(in crate::eval::expression) fn parse_date(text: &str, given: Option<i64>) -> Option<i64> {
+pub(in crate::eval::expression) fn parse_date(text: &str, given: Option<&Zone>) -> Option<i64> {
     let mut reader = Reader { rest: text.trim() };
     let year = reader.digits(4, 4)?;
     let dashed = reader.take(&['-']);
@@ -139,13 +139,11 @@ pub(in crate::eval::expression) fn parse_date(text: &str, given: Option<i64>) ->
             }
         }
     }
-    finish(civil, reader.zone()?, given)
+    finish(civil, 0, reader.zone()?, given)
 }
 
-fn finish(civil: Civil, own: Option<i64>, given: Option<i64>) -> Option<i64> {
-    if own.is_some() && given.is_some() {
-        return None;
-    }
+/// The moment of a local time and `days` after it.
+fn finish(civil: Civil, days: i64, own: Option<i64>, given: Option<&Zone>) -> Option<i64> {
     let valid = (1..=12).contains(&civil.month)
         && (1..=days_in_month(civil.year, civil.month)).contains(&civil.day)
         && civil.hour < 24
@@ -154,10 +152,16 @@ fn finish(civil: Civil, own: Option<i64>, given: Option<i64>) -> Option<i64> {
     if !valid {
         return None;
     }
-    civil.to_millis()?.checked_sub(own.or(given).unwrap_or(0))
+    let local = civil.to_millis()?.checked_add(days.checked_mul(DAY)?)?;
+    match (own, given) {
+        (Some(_), Some(_)) => None,
+        (Some(offset), None) => local.checked_sub(offset),
+        (None, Some(zone)) => zone.to_utc(local),
+        (None, None) => Some(local),
+    }
 }
 
-fn parse_format(text: &str, format: &str, given: Option<i64>) -> Option<i64> {
+fn parse_format(text: &str, format: &str, given: Option<&Zone>) -> Option<i64> {
     let mut reader = Reader { rest: text };
     let mut civil =
         Civil { year: 1970, month: 1, day: 1, hour: 0, minute: 0, second: 0, millisecond: 0 };
@@ -212,13 +216,13 @@ fn parse_format(text: &str, format: &str, given: Option<i64>) -> Option<i64> {
     let time = Civil { year: 1970, month: 1, day: 1, ..civil };
     if let Some(year) = iso_year {
         let days = iso_year_start(year) + (iso_week - 1) * 7 + (iso_day - 1);
-        return finish(time, own, given)?.checked_add(days.checked_mul(DAY)?);
+        return finish(time, days, own, given);
     }
     if let Some(day) = day_of_year {
         let first = Civil { month: 1, day: 1, ..civil };
-        return finish(first, own, given)?.checked_add((day - 1) * DAY);
+        return finish(first, day - 1, own, given);
     }
-    finish(civil, own, given)
+    finish(civil, 0, own, given)
 }
 
 fn month(reader: &mut Reader<'_>, short: bool) -> Option<i64> {

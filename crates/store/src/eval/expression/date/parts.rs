@@ -7,7 +7,8 @@ use fieldveil_query::document::append;
 use fieldveil_query::value::Number;
 
 use super::civil::{Civil, DAY, iso_year_start};
-use super::{millis, zone};
+use super::millis;
+use super::zone::{self, Zone};
 use crate::eval::expression::values::{Named, at, is_nullish, null, number, type_name};
 use crate::eval::expression::{NamedFunction, PositionalFunction, Value};
 
@@ -76,20 +77,30 @@ fn part_of(arguments: &[Value], part: Part) -> Result<Value, QueryError> {
 
 fn named_part(arguments: &Named<'_>, part: Part) -> Result<Value, QueryError> {
     match local(arguments, "date")? {
-        Some((local, _)) => Ok(Some(Number::narrow(part(Civil::from_millis(local))).to_bson())),
+        Some(local) => Ok(Some(Number::narrow(part(Civil::from_millis(local.shown))).to_bson())),
         None => null(),
     }
 }
 
-/// A date argument in local time, with the zone's offset; `None` if either is null.
-pub(super) fn local(arguments: &Named<'_>, name: &str) -> Result<Option<(i64, i64)>, QueryError> {
+/// A moment where its zone is.
+pub(super) struct Local {
+    pub(super) utc: i64,
+    /// What clocks show there, in milliseconds as if they showed UTC.
+    pub(super) shown: i64,
+    pub(super) zone: Zone,
+}
+
+/// A date argument in local time; `None` if it or the zone is null.
+pub(super) fn local(arguments: &Named<'_>, name: &str) -> Result<Option<Local>, QueryError> {
     let value = arguments.get(name);
-    let Some(offset) = zone::argument(arguments)? else { return Ok(None) };
+    let Some(zone) = zone::argument(arguments)? else { return Ok(None) };
     if is_nullish(value) {
         return Ok(None);
     }
-    let local = millis(value)?.checked_add(offset);
-    Ok(Some((local.ok_or_else(|| QueryError::new(15, "date overflow"))?, offset)))
+    let utc = millis(value)?;
+    let shown = utc.checked_add(zone.offset_at(utc));
+    let shown = shown.ok_or_else(|| QueryError::new(15, "date overflow"))?;
+    Ok(Some(Local { utc, shown, zone }))
 }
 
 fn to_parts(arguments: &Named<'_>) -> Result<Value, QueryError> {
@@ -104,8 +115,8 @@ fn to_parts(arguments: &Named<'_>) -> Result<Value, QueryError> {
             ));
         }
     };
-    let Some((local, _)) = local(arguments, "date")? else { return null() };
-    let civil = Civil::from_millis(local);
+    let Some(local) = local(arguments, "date")? else { return null() };
+    let civil = Civil::from_millis(local.shown);
     let days = if iso {
         let (year, week) = civil.iso_week();
         [("isoWeekYear", year), ("isoWeek", week), ("isoDayOfWeek", civil.iso_weekday())]
@@ -134,7 +145,7 @@ fn from_parts(arguments: &Named<'_>) -> Result<Value, QueryError> {
             "$dateFromParts requires either 'year' or 'isoWeekYear' to be present",
         ));
     }
-    let Some(offset) = zone::argument(arguments)? else { return null() };
+    let Some(zone) = zone::argument(arguments)? else { return null() };
     let part = |name: &str, default: i64| {
         if !arguments.has(name) {
             return Ok(Some(default));
@@ -191,7 +202,7 @@ fn from_parts(arguments: &Named<'_>) -> Result<Value, QueryError> {
     let total = civil
         .to_millis()
         .and_then(|millis| millis.checked_add(extra_days * DAY))
-        .and_then(|millis| millis.checked_sub(offset))
+        .and_then(|millis| zone.to_utc(millis))
         .ok_or_else(|| QueryError::new(15, "date overflow"))?;
     Ok(Some(RawBson::DateTime(DateTime::from_millis(total))))
 }

@@ -29,6 +29,12 @@ enum Unit {
 
 const WEEK: i64 = 7 * DAY;
 
+impl Unit {
+    fn is_part_of_day(self) -> bool {
+        matches!(self, Self::Millis(size) if size < DAY)
+    }
+}
+
 /// The unit; `None` if it is null.
 fn unit(operator: &str, value: &Value) -> Result<Option<Unit>, QueryError> {
     if is_nullish(value) {
@@ -62,14 +68,13 @@ fn overflow() -> QueryError {
     QueryError::new(5166406, "date overflow")
 }
 
-fn date(local: i64, offset: i64) -> Result<Value, QueryError> {
-    let millis = local.checked_sub(offset).ok_or_else(overflow)?;
-    Ok(Some(RawBson::DateTime(DateTime::from_millis(millis))))
+fn date(utc: Option<i64>) -> Result<Value, QueryError> {
+    Ok(Some(RawBson::DateTime(DateTime::from_millis(utc.ok_or_else(overflow)?))))
 }
 
 fn add(operator: &str, arguments: &Named<'_>, sign: i64) -> Result<Value, QueryError> {
     let amount = arguments.get("amount");
-    let (Some(unit), Some((local, offset))) =
+    let (Some(unit), Some(local)) =
         (unit(operator, arguments.get("unit"))?, local(arguments, "startDate")?)
     else {
         return null();
@@ -87,7 +92,11 @@ fn add(operator: &str, arguments: &Named<'_>, sign: i64) -> Result<Value, QueryE
         )
     })?;
     let amount = amount.checked_mul(sign).ok_or_else(overflow)?;
-    date(moved(local, unit, amount)?, offset)
+    // An hour is an hour, also when clocks change; a day is until the same time of the next.
+    if unit.is_part_of_day() {
+        return date(Some(moved(local.utc, unit, amount)?));
+    }
+    date(local.zone.to_utc(moved(local.shown, unit, amount)?))
 }
 
 /// A moment moved by some units; days that a month lacks become its last.
@@ -159,10 +168,14 @@ fn week_number(local: i64, start: i64) -> i64 {
 fn difference(arguments: &Named<'_>) -> Result<Value, QueryError> {
     let unit = unit("$dateDiff", arguments.get("unit"))?;
     let start = start_of_week("$dateDiff", arguments.get("startOfWeek"))?;
-    let (Some(unit), Some(start), Some((from, _)), Some((to, _))) =
+    let (Some(unit), Some(start), Some(first), Some(last)) =
         (unit, start, local(arguments, "startDate")?, local(arguments, "endDate")?)
     else {
         return null();
+    };
+    let (from, to) = match unit.is_part_of_day() {
+        true => (first.shown, last.utc.checked_add(first.shown - first.utc).ok_or_else(overflow)?),
+        false => (first.shown, last.shown),
     };
     let count = match unit {
         Unit::Months(size) => {
@@ -197,7 +210,7 @@ fn truncate(arguments: &Named<'_>) -> Result<Value, QueryError> {
             }
         },
     };
-    let (Some(unit), Some(start), Some(size), Some((local, offset))) =
+    let (Some(unit), Some(start), Some(size), Some(local)) =
         (unit, start, size, local(arguments, "date")?)
     else {
         return null();
@@ -206,7 +219,7 @@ fn truncate(arguments: &Named<'_>) -> Result<Value, QueryError> {
     let bin = match unit {
         Unit::Months(months) => {
             let months = months.checked_mul(size).ok_or_else(overflow)?;
-            let civil = Civil::from_millis(local);
+            let civil = Civil::from_millis(local.shown);
             let index = (civil.year - 2000) * 12 + civil.month - 1;
             let first = index.div_euclid(months) * months;
             Civil {
@@ -227,7 +240,7 @@ fn truncate(arguments: &Named<'_>) -> Result<Value, QueryError> {
             if millis == WEEK {
                 reference += (start - iso_weekday(reference_day)).rem_euclid(7) * DAY;
             }
-            let distance = local.checked_sub(reference).ok_or_else(overflow)?;
+            let distance = local.shown.checked_sub(reference).ok_or_else(overflow)?;
             distance
                 .div_euclid(width)
                 .checked_mul(width)
@@ -235,5 +248,8 @@ fn truncate(arguments: &Named<'_>) -> Result<Value, QueryError> {
                 .ok_or_else(overflow)?
         }
     };
-    date(bin, offset)
+    if unit.is_part_of_day() {
+        return date(bin.checked_sub(local.shown - local.utc));
+    }
+    date(local.zone.to_utc(bin))
 }
