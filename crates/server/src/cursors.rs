@@ -6,8 +6,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bson::{RawArrayBuf, RawDocumentBuf};
-use fieldveil_store::{Cursor, Interrupt, Tail};
+use bson::{RawArrayBuf, RawDocument, RawDocumentBuf};
+use fieldveil_store::{Cursor, Interrupt, Tail, Take};
 
 use crate::{codes, error::CommandError, sessions::SessionId};
 
@@ -96,36 +96,48 @@ impl OpenCursor {
     /// What the source says; the cursor is of no use then.
     pub(crate) fn batch(&mut self, count: Option<u64>) -> Result<Batch, CommandError> {
         let begun = Instant::now();
-        let mut batch = RawArrayBuf::new();
-        let mut taken = 0u64;
+        let mut documents = RawArrayBuf::new();
         let mut bytes = 0;
-        let is_last = loop {
-            if self.remaining == Some(0) {
-                break true;
-            }
-            if count.is_some_and(|count| taken >= count) {
-                break false;
-            }
-            let Some(document) = self.pending.take().map(Ok).or_else(|| self.source.next()) else {
-                break !self.source.may_go_on();
-            };
-            let document = document?;
-            let len = document.as_bytes().len();
-            if taken > 0 && bytes + len > MAX_BATCH_BYTES {
-                self.pending = Some(document);
-                break false;
-            }
-            bytes += len;
-            taken += 1;
-            batch.push(document);
-            if let Some(remaining) = &mut self.remaining {
-                *remaining -= 1;
-            }
-        };
+        let mut taken = 0;
+        let wanted = count.unwrap_or(u64::MAX).min(self.remaining.unwrap_or(u64::MAX));
+        let mut is_last = wanted > 0
+            && self.each(&mut |document| {
+                let len = document.as_bytes().len();
+                if taken > 0 && bytes + len > MAX_BATCH_BYTES {
+                    return Take::Not;
+                }
+                bytes += len;
+                taken += 1;
+                documents.push(document);
+                if taken == wanted { Take::Enough } else { Take::More }
+            })?;
+        if let Some(remaining) = &mut self.remaining {
+            *remaining -= taken;
+            is_last |= *remaining == 0;
+        }
         if let Some(left) = &mut self.time_left {
             *left = left.saturating_sub(begun.elapsed());
         }
-        Ok(Batch { documents: batch, is_last })
+        Ok(Batch { documents, is_last })
+    }
+
+    /// Shows documents until one is refused or the last for now; says whether none are to come.
+    fn each(&mut self, take: &mut dyn FnMut(&RawDocument) -> Take) -> Result<bool, CommandError> {
+        if let Source::Store(cursor) = &mut self.source {
+            return Ok(cursor.each(take)?);
+        }
+        loop {
+            let next = self.pending.take().map(Ok).or_else(|| self.source.next());
+            let Some(document) = next.transpose()? else { return Ok(!self.source.may_go_on()) };
+            match take(&document) {
+                Take::More => {}
+                Take::Enough => return Ok(false),
+                Take::Not => {
+                    self.pending = Some(document);
+                    return Ok(false);
+                }
+            }
+        }
     }
 
     /// Gives the source the time that is left.

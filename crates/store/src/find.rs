@@ -118,6 +118,9 @@ impl Store {
         let plan = read.plan(data)?;
         let scan = read.scan(&snapshot, data, &plan)?;
         let interrupt = read.interrupt.clone();
+        if let Some(limit) = read.is_plain(&plan) {
+            return Ok(Cursor::of_scan(interrupt, scan, limit));
+        }
         let documents = read.finish(&plan, scan)?;
         Ok(Cursor::new(interrupt, documents))
     }

@@ -45,7 +45,7 @@ pub use admin::{
 };
 pub use aggregate::AggregateOptions;
 pub use code::Code;
-pub use cursor::Cursor;
+pub use cursor::{Cursor, Take};
 pub use document::{DOCUMENT_MAX_BYTES, NESTING_MAX};
 pub use dump::{CopyError, CopyReport};
 pub use environment::{Environment, Interrupt, SystemEnvironment};

@@ -126,6 +126,15 @@ impl Read {
         self.sort.is_some() && !plan.is_sorted
     }
 
+    /// How many records are wanted, if the results are those that the scan finds, as they are.
+    pub(crate) fn is_plain(&self, plan: &Plan) -> Option<usize> {
+        let is_plain = !self.has_to_sort(plan)
+            && self.skip == 0
+            && self.projection.is_none()
+            && !self.show_record_id;
+        is_plain.then_some(self.limit)
+    }
+
     /// Sorts if the plan did not, then cuts and projects.
     pub(crate) fn finish(
         self,

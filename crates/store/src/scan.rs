@@ -2,8 +2,9 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use bson::raw::RawDocumentBuf;
+use bson::raw::{RawDocument, RawDocumentBuf};
 
+use crate::cursor::Take;
 use crate::environment::Interrupt;
 use crate::error::Result;
 use crate::plan::{Execution, Plan, Statistics};
@@ -27,6 +28,9 @@ impl SharedInterrupt {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).check()
     }
 }
+
+/// How many records are looked at before an interrupt is.
+const RECORDS_PER_CHECK: u32 = 64;
 
 /// Selected records, one at a time.
 pub(crate) struct Scan {
@@ -64,6 +68,28 @@ impl Scan {
                 None => return Ok(None),
             }
         }
+    }
+}
+
+impl Scan {
+    /// Shows the selected records, without copying where the plan reads the collection; see
+    /// [`crate::Cursor::each`].
+    pub(crate) fn each(&mut self, take: &mut dyn FnMut(&RawDocument) -> Take) -> Result<bool> {
+        if self.is_over {
+            return Ok(true);
+        }
+        let Self { view, execution, selector, interrupt, .. } = self;
+        let mut until_check = 0_u32;
+        let result = execution.each(view, &mut |document| {
+            if until_check == 0 {
+                interrupt.check()?;
+                until_check = RECORDS_PER_CHECK;
+            }
+            until_check -= 1;
+            Ok(if selector.matches(document)? { take(document) } else { Take::More })
+        });
+        self.is_over = !matches!(result, Ok(false));
+        result
     }
 }
 

@@ -13,7 +13,7 @@ use std::collections::HashMap;
 use std::ops::Bound;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use bson::RawDocumentBuf;
+use bson::{RawDocument, RawDocumentBuf};
 use redb::{
     ReadOnlyTable, ReadTransaction, ReadableTable, ReadableTableMetadata, TableDefinition,
     TableError,
@@ -77,6 +77,15 @@ pub(crate) trait View {
         out: &mut Vec<(u64, RawDocumentBuf)>,
     ) -> Result<()>;
 
+    /// Shows the records after `after` in the given direction, as they lie in the storage, until
+    /// `see` says to stop. Answers whether all were shown and none made it stop.
+    fn visit(
+        &self,
+        after: Option<u64>,
+        descending: bool,
+        see: &mut dyn FnMut(u64, &RawDocument) -> Result<bool>,
+    ) -> Result<bool>;
+
     /// Up to `max` entries of an index within `range` in the given direction.
     fn entries(
         &self,
@@ -99,7 +108,7 @@ pub(crate) fn read_record(
     id: u64,
 ) -> Result<Option<RawDocumentBuf>> {
     match table.get(id)? {
-        Some(guard) => Ok(Some(stored_document(guard.value())?)),
+        Some(guard) => Ok(Some(stored_document(guard.value())?.to_owned())),
         None => Ok(None),
     }
 }
@@ -111,22 +120,38 @@ pub(crate) fn read_records(
     max: usize,
     out: &mut Vec<(u64, RawDocumentBuf)>,
 ) -> Result<()> {
+    let mut bytes = 0;
+    if max == 0 {
+        return Ok(());
+    }
+    visit_records(table, after, descending, &mut |id, document| {
+        bytes += document.as_bytes().len();
+        out.push((id, document.to_owned()));
+        Ok(out.len() < max && bytes < READ_AHEAD_MAX_BYTES)
+    })?;
+    Ok(())
+}
+
+pub(crate) fn visit_records(
+    table: &impl ReadableTable<u64, &'static [u8]>,
+    after: Option<u64>,
+    descending: bool,
+    see: &mut dyn FnMut(u64, &RawDocument) -> Result<bool>,
+) -> Result<bool> {
     let after = after.map_or(Bound::Unbounded, Bound::Excluded);
     let range = match descending {
         false => (after, Bound::Unbounded),
         true => (Bound::Unbounded, after),
     };
     let mut rows = table.range::<u64>(range)?;
-    let mut bytes = 0;
-    while out.len() < max && bytes < READ_AHEAD_MAX_BYTES {
+    loop {
         let row = if descending { rows.next_back() } else { rows.next() };
-        let Some(row) = row else { break };
+        let Some(row) = row else { return Ok(true) };
         let (id, document) = row?;
-        let document = document.value();
-        bytes += document.len();
-        out.push((id.value(), stored_document(document)?));
+        if !see(id.value(), stored_document(document.value())?)? {
+            return Ok(false);
+        }
     }
-    Ok(())
 }
 
 pub(crate) fn read_entries(
@@ -163,8 +188,8 @@ fn is_empty(bounds: &(Bound<&[u8]>, Bound<&[u8]>)) -> bool {
 }
 
 /// Documents were checked before they were written; the frame is checked again.
-fn stored_document(bytes: &[u8]) -> Result<RawDocumentBuf> {
-    RawDocumentBuf::from_bytes(bytes.to_vec())
+fn stored_document(bytes: &[u8]) -> Result<&RawDocument> {
+    RawDocument::from_bytes(bytes)
         .map_err(|error| StoreError::damaged(format_args!("a record is not BSON ({error})")))
 }
 
@@ -263,6 +288,15 @@ impl View for CommittedView {
         out: &mut Vec<(u64, RawDocumentBuf)>,
     ) -> Result<()> {
         read_records(&*self.records, after, descending, max, out)
+    }
+
+    fn visit(
+        &self,
+        after: Option<u64>,
+        descending: bool,
+        see: &mut dyn FnMut(u64, &RawDocument) -> Result<bool>,
+    ) -> Result<bool> {
+        visit_records(&*self.records, after, descending, see)
     }
 
     fn entries(

@@ -3,7 +3,7 @@
 
 use bson::{RawDocumentBuf, rawdoc};
 use fieldveil_store::{
-    Code, FindOptions, IndexChoice, Interrupt, Namespace, OpenError, Store, StoreOptions,
+    Code, FindOptions, IndexChoice, Interrupt, Namespace, OpenError, Store, StoreOptions, Take,
     WriteOptions,
 };
 
@@ -226,4 +226,41 @@ fn let_variables_are_expressions_without_a_document() {
     assert_eq!(find(rawdoc! {"wanted": {"$add": [1, 2]}}).unwrap(), 1);
     assert_eq!(find(rawdoc! {"wanted": {"$literal": "$_id"}}).unwrap(), 0);
     assert_eq!(find(rawdoc! {"wanted": "$_id"}).unwrap_err().code(), 4_890_500);
+}
+
+#[test]
+fn documents_are_shown_until_one_is_refused() {
+    let store = Store::in_memory().unwrap();
+    let documents = (0..300).map(|n| rawdoc! {"_id": n, "even": n % 2 == 0}).collect();
+    store.insert(&people(), documents, &WriteOptions::default()).unwrap();
+    for sort in [None, Some(rawdoc! {"_id": 1}), Some(rawdoc! {"even": 1})] {
+        for limit in [0, 150, 3] {
+            let filter = Some(rawdoc! {"even": true});
+            let options =
+                FindOptions { filter, sort: sort.clone(), limit, ..FindOptions::default() };
+            let mut cursor = store.find(&people(), options).unwrap();
+            let mut found = Vec::new();
+            // Every second call begins with the document that was refused before.
+            for round in 0.. {
+                let mut seen = 0;
+                let is_over = cursor
+                    .each(|document| {
+                        seen += 1;
+                        if seen == 3 && round % 2 == 0 {
+                            return Take::Not;
+                        }
+                        found.push(document.get_i32("_id").unwrap());
+                        if seen == 3 { Take::Enough } else { Take::More }
+                    })
+                    .unwrap();
+                if is_over {
+                    break;
+                }
+                // The two ways of reading may be mixed.
+                found.extend(cursor.next().map(|next| next.unwrap().get_i32("_id").unwrap()));
+            }
+            let wanted = if limit == 0 { 150 } else { i32::try_from(limit).unwrap() };
+            assert!(found.iter().copied().eq((0..wanted).map(|n| n * 2)), "{sort:?}: {found:?}");
+        }
+    }
 }

@@ -3,9 +3,10 @@
 use std::collections::{HashSet, VecDeque};
 use std::ops::Bound;
 
-use bson::raw::RawDocumentBuf;
+use bson::raw::{RawDocument, RawDocumentBuf};
 
 use super::{Access, IndexScan};
+use crate::cursor::Take;
 use crate::error::{Result, StoreError};
 use crate::tables::{KeyRange, View};
 
@@ -25,6 +26,8 @@ pub(crate) struct Statistics {
 pub(crate) struct Execution {
     state: State,
     ahead: usize,
+    /// A record that was refused; it comes first.
+    refused: Option<(u64, RawDocumentBuf)>,
     statistics: Statistics,
 }
 
@@ -79,7 +82,7 @@ impl Execution {
                 rows: VecDeque::new(),
             },
         };
-        Self { state, ahead: AHEAD_MIN, statistics: Statistics::default() }
+        Self { state, ahead: AHEAD_MIN, refused: None, statistics: Statistics::default() }
     }
 
     /// All records after one, in the order of insertion.
@@ -90,15 +93,55 @@ impl Execution {
             rows: VecDeque::new(),
             is_last: false,
         };
-        Self { state, ahead: AHEAD_MIN, statistics: Statistics::default() }
+        Self { state, ahead: AHEAD_MIN, refused: None, statistics: Statistics::default() }
     }
 
     pub(crate) fn statistics(&self) -> Statistics {
         self.statistics
     }
 
+    /// Shows one record after the other until one is refused or the last for now. Those of a
+    /// collection are not copied. Answers whether there are no more.
+    pub(crate) fn each(
+        &mut self,
+        view: &dyn View,
+        take: &mut dyn FnMut(&RawDocument) -> Result<Take>,
+    ) -> Result<bool> {
+        loop {
+            if let State::Collection { descending, position, rows, is_last } = &mut self.state
+                && rows.is_empty()
+                && self.refused.is_none()
+            {
+                let examined = &mut self.statistics.documents_examined;
+                if !*is_last {
+                    *is_last = view.visit(*position, *descending, &mut |record, document| {
+                        let taken = take(document)?;
+                        if taken != Take::Not {
+                            *position = Some(record);
+                            *examined += 1;
+                        }
+                        Ok(taken == Take::More)
+                    })?;
+                }
+                return Ok(*is_last);
+            }
+            let Some((record, document)) = self.next(view)? else { return Ok(true) };
+            match take(&document)? {
+                Take::More => {}
+                Take::Enough => return Ok(false),
+                Take::Not => {
+                    self.refused = Some((record, document));
+                    return Ok(false);
+                }
+            }
+        }
+    }
+
     /// The next record.
     pub(crate) fn next(&mut self, view: &dyn View) -> Result<Option<(u64, RawDocumentBuf)>> {
+        if let Some(refused) = self.refused.take() {
+            return Ok(Some(refused));
+        }
         let Some(record) = (match &mut self.state {
             State::Done => return Ok(None),
             State::Collection { .. } => return self.next_row(view),
