@@ -30,6 +30,18 @@ pub struct EncryptedClient {
 impl EncryptedClient {
     /// Begins to configure a client for this deployment: a connection string, the driver's
     /// [`ClientOptions`], or a [`Client`] that exists already.
+    ///
+    /// ```no_run
+    /// # use bson::{Document, doc};
+    /// # async fn run(uri: &str, providers: Document) -> fieldveil::Result<()> {
+    /// let client = fieldveil::EncryptedClient::builder(uri)
+    ///     .key_vault_namespace("encryption.__keyVault")
+    ///     .kms_providers(providers)
+    ///     .build()
+    ///     .await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn builder(deployment: impl Into<ConnectTo>) -> EncryptedClientBuilder {
         EncryptedClientBuilder {
             deployment: deployment.into(),
@@ -43,12 +55,28 @@ impl EncryptedClient {
     }
 
     /// A database of the deployment.
+    ///
+    /// ```no_run
+    /// # use bson::{Document, doc};
+    /// # async fn run(client: fieldveil::EncryptedClient) -> fieldveil::Result<()> {
+    /// let clinic = client.database("clinic");
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn database(&self, name: &str) -> EncryptedDatabase {
         EncryptedDatabase::new(self.client.database(name), Arc::clone(&self.engine), self.bypass)
     }
 
     /// A collection of the deployment, by database and name.
+    ///
+    /// ```no_run
+    /// # use bson::{Document, doc};
+    /// # async fn run(client: fieldveil::EncryptedClient) -> fieldveil::Result<()> {
+    /// let patients = client.collection::<Document>("clinic", "patients");
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn collection<T: Send + Sync>(&self, db: &str, name: &str) -> EncryptedCollection<T> {
         self.database(db).collection(name)
@@ -73,6 +101,14 @@ impl EncryptedClient {
     }
 
     /// Lists the names of the deployment's databases.
+    ///
+    /// ```no_run
+    /// # use bson::{Document, doc};
+    /// # async fn run(client: fieldveil::EncryptedClient) -> fieldveil::Result<()> {
+    /// let names = client.list_database_names().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn list_database_names(
         &self,
     ) -> mongodb::action::ListDatabases<'_, mongodb::action::ListNames> {
@@ -80,6 +116,14 @@ impl EncryptedClient {
     }
 
     /// The driver's own client, which encrypts and decrypts **nothing**.
+    ///
+    /// ```no_run
+    /// # use bson::{Document, doc};
+    /// # async fn run(client: fieldveil::EncryptedClient) -> fieldveil::Result<()> {
+    /// let driver: &mongodb::Client = client.without_encryption();
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn without_encryption(&self) -> &Client {
         &self.client
@@ -154,6 +198,15 @@ impl EncryptedClientBuilder {
     key_setters!();
 
     /// The deployment that holds the key vault, if it is another one than the data's.
+    ///
+    /// ```no_run
+    /// # use bson::{Document, doc};
+    /// # async fn run(uri: &str, providers: Document) -> fieldveil::Result<()> {
+    /// let vault = mongodb::Client::with_uri_str("mongodb://keys.example.internal").await?;
+    /// let builder = fieldveil::EncryptedClient::builder(uri).key_vault_client(vault);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn key_vault_client(mut self, client: Client) -> Self {
         self.key_vault_client = Some(client);
         self
@@ -165,6 +218,22 @@ impl EncryptedClientBuilder {
     /// protects against a malicious server that advertises a false schema, which could trick the
     /// client into sending unencrypted data that should be encrypted. They only configure
     /// encryption; other validation rules in them are an error.
+    ///
+    /// ```no_run
+    /// # use bson::{Document, doc};
+    /// # async fn run(uri: &str, providers: Document) -> fieldveil::Result<()> {
+    /// let schema = doc! {
+    ///     "bsonType": "object",
+    ///     "properties": { "ssn": { "encrypt": {
+    ///         "bsonType": "string",
+    ///         "algorithm": "AEAD_AES_256_CBC_HMAC_SHA_512-Random",
+    ///         "keyId": "/person",
+    ///     } } },
+    /// };
+    /// let builder = fieldveil::EncryptedClient::builder(uri).schema("clinic.patients", schema);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn schema(mut self, namespace: impl Into<String>, schema: Document) -> Self {
         self.schemas.push((namespace.into(), schema));
         self
@@ -190,12 +259,28 @@ impl EncryptedClientBuilder {
     }
 
     /// Encrypts nothing automatically; replies are still decrypted.
+    ///
+    /// ```no_run
+    /// # use bson::{Document, doc};
+    /// # async fn run(uri: &str, providers: Document) -> fieldveil::Result<()> {
+    /// let builder = fieldveil::EncryptedClient::builder(uri).bypass_auto_encryption(true);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn bypass_auto_encryption(mut self, bypass: bool) -> Self {
         self.bypass_auto_encryption = bypass;
         self
     }
 
     /// Analyses no commands, so that only explicitly encrypted values are encrypted.
+    ///
+    /// ```no_run
+    /// # use bson::{Document, doc};
+    /// # async fn run(uri: &str, providers: Document) -> fieldveil::Result<()> {
+    /// let builder = fieldveil::EncryptedClient::builder(uri).bypass_query_analysis(true);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn bypass_query_analysis(mut self, bypass: bool) -> Self {
         self.bypass_query_analysis = bypass;
         self

@@ -25,18 +25,45 @@ impl EncryptedDatabase {
     }
 
     /// The database's name.
+    ///
+    /// ```no_run
+    /// # use bson::{Document, doc};
+    /// # async fn run(client: fieldveil::EncryptedClient) -> fieldveil::Result<()> {
+    /// assert_eq!(client.database("clinic").name(), "clinic");
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn name(&self) -> &str {
         self.inner.name()
     }
 
     /// A collection of this database, with documents of type `T`.
+    ///
+    /// ```no_run
+    /// # use bson::{Document, doc};
+    /// # async fn run(client: fieldveil::EncryptedClient) -> fieldveil::Result<()> {
+    /// let patients = client.database("clinic").collection::<Document>("patients");
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn collection<T: Send + Sync>(&self, name: &str) -> EncryptedCollection<T> {
         EncryptedCollection::new(self.inner.collection(name), Arc::clone(&self.engine), self.bypass)
     }
 
     /// A collection with read preference and concerns of its own.
+    ///
+    /// ```no_run
+    /// # use bson::{Document, doc};
+    /// # async fn run(client: fieldveil::EncryptedClient) -> fieldveil::Result<()> {
+    /// use mongodb::options::{CollectionOptions, ReadConcern};
+    /// let options = CollectionOptions::builder().read_concern(ReadConcern::majority()).build();
+    /// let database = client.database("clinic");
+    /// let patients = database.collection_with_options::<Document>("patients", options);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn collection_with_options<T: Send + Sync>(
         &self,
@@ -53,6 +80,15 @@ impl EncryptedDatabase {
     /// Runs a command: it is encrypted as a whole, its reply decrypted.
     ///
     /// A command that encryption does not know is refused.
+    ///
+    /// ```no_run
+    /// # use bson::{Document, doc};
+    /// # async fn run(client: fieldveil::EncryptedClient) -> fieldveil::Result<()> {
+    /// let insert = doc! { "insert": "patients", "documents": [{ "ssn": "123-12-1234" }] };
+    /// let reply = client.database("clinic").run_command(insert).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn run_command(&self, command: Document) -> RunCommand<'_> {
         RunCommand::new(self, RawDocumentBuf::try_from(&command))
     }
@@ -100,6 +136,14 @@ impl EncryptedDatabase {
     }
 
     /// Lists the collections' names.
+    ///
+    /// ```no_run
+    /// # use bson::{Document, doc};
+    /// # async fn run(client: fieldveil::EncryptedClient) -> fieldveil::Result<()> {
+    /// let names = client.database("clinic").list_collection_names().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn list_collection_names(
         &self,
     ) -> mongodb::action::ListCollections<'_, mongodb::action::ListNames> {
@@ -107,11 +151,28 @@ impl EncryptedDatabase {
     }
 
     /// Drops the database.
+    ///
+    /// ```no_run
+    /// # use bson::{Document, doc};
+    /// # async fn run(client: fieldveil::EncryptedClient) -> fieldveil::Result<()> {
+    /// client.database("clinic").drop().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn drop(&self) -> mongodb::action::DropDatabase<'_> {
         self.inner.drop()
     }
 
     /// The driver's own database, which encrypts and decrypts **nothing**.
+    ///
+    /// ```no_run
+    /// # use bson::{Document, doc};
+    /// # async fn run(client: fieldveil::EncryptedClient) -> fieldveil::Result<()> {
+    /// let database = client.database("clinic");
+    /// let driver: &mongodb::Database = database.without_encryption();
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn without_encryption(&self) -> &Database {
         &self.inner

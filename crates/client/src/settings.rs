@@ -65,6 +65,13 @@ impl KeySettings {
 macro_rules! key_setters {
     () => {
         /// The collection of data keys, as `database.collection`. Required.
+        ///
+        /// ```no_run
+        /// # fn run(providers: bson::Document) {
+        /// let builder = fieldveil::EncryptedClient::builder("mongodb://localhost")
+        ///     .key_vault_namespace("encryption.__keyVault");
+        /// # }
+        /// ```
         pub fn key_vault_namespace(mut self, namespace: impl Into<String>) -> Self {
             self.keys.namespace = Some(namespace.into());
             self
@@ -74,6 +81,12 @@ macro_rules! key_setters {
         /// `local`, or one of these with a name of yours, as `aws:eu`. Required.
         ///
         /// An empty document for `aws`, `azure` or `gcp` asks for credentials on demand.
+        ///
+        /// ```no_run
+        /// # fn run(providers: bson::Document) {
+        /// let builder = fieldveil::EncryptedClient::builder("mongodb://localhost").kms_providers(bson::doc! { "aws": {} });
+        /// # }
+        /// ```
         pub fn kms_providers(mut self, providers: ::bson::Document) -> Self {
             self.keys.providers = Some(providers);
             self
@@ -81,12 +94,28 @@ macro_rules! key_setters {
 
         /// How long an unwrapped data key may be used without asking the key service again. The
         /// default is 60 seconds; zero means for ever.
+        ///
+        /// ```no_run
+        /// # fn run(providers: bson::Document) {
+        /// use std::time::Duration;
+        /// let builder = fieldveil::EncryptedClient::builder("mongodb://localhost")
+        ///     .key_expiration(Duration::from_secs(10));
+        /// # }
+        /// ```
         pub fn key_expiration(mut self, expiration: ::std::time::Duration) -> Self {
             self.keys.expiration = Some(expiration);
             self
         }
 
         /// TLS options for connections to one KMS provider: CA file, client certificate.
+        ///
+        /// ```no_run
+        /// # fn run(providers: bson::Document) {
+        /// let mut tls = mongodb::options::TlsOptions::default();
+        /// tls.ca_file_path = Some("kmip-ca.pem".into());
+        /// let builder = fieldveil::EncryptedClient::builder("mongodb://localhost").tls_options("kmip", tls);
+        /// # }
+        /// ```
         pub fn tls_options(
             mut self,
             provider: impl Into<String>,
@@ -97,12 +126,31 @@ macro_rules! key_setters {
         }
 
         /// How connections to key services are made: directly, through a proxy, or by the caller.
+        ///
+        /// ```no_run
+        /// # fn run(providers: bson::Document) {
+        /// use fieldveil::kms::{Connect, HttpProxy};
+        /// let proxy = HttpProxy::new("proxy.example.internal", 3128);
+        /// let builder = fieldveil::EncryptedClient::builder("mongodb://localhost")
+        ///     .kms_connect(Connect::HttpProxy(proxy));
+        /// # }
+        /// ```
         pub fn kms_connect(mut self, connect: $crate::kms::Connect) -> Self {
             self.keys.kms.connect = connect;
             self
         }
 
         /// Where credentials of a provider with an empty document come from.
+        ///
+        /// ```no_run
+        /// # fn run(providers: bson::Document) {
+        /// use fieldveil::kms::CredentialsCallback;
+        /// let callback = CredentialsCallback::new(|| async {
+        ///     Ok(bson::doc! { "accessKeyId": "AKIA..", "secretAccessKey": ".." })
+        /// });
+        /// let builder = fieldveil::EncryptedClient::builder("mongodb://localhost").credentials("aws", callback);
+        /// # }
+        /// ```
         pub fn credentials(
             mut self,
             provider: impl Into<String>,
@@ -113,6 +161,14 @@ macro_rules! key_setters {
         }
 
         /// How long one exchange with a key service may take; 10 seconds by default.
+        ///
+        /// ```no_run
+        /// # fn run(providers: bson::Document) {
+        /// use std::time::Duration;
+        /// let builder = fieldveil::EncryptedClient::builder("mongodb://localhost")
+        ///     .kms_timeout(Duration::from_secs(3));
+        /// # }
+        /// ```
         pub fn kms_timeout(mut self, timeout: ::std::time::Duration) -> Self {
             self.keys.kms.timeout = timeout;
             self
