@@ -101,10 +101,12 @@ mod tests {
 
     use super::*;
 
-    /// RFC 4231, cases 1, 2 and 6 (a key longer than a block).
+    /// RFC 4231, all cases but the fifth, whose output is cut off; 6 and 7 have a key longer than a
+    /// block.
     #[test]
     fn rfc_4231() {
-        let cases: [(&[u8], &[u8], &str, &str); 3] = [
+        let ascending: [u8; 25] = std::array::from_fn(|at| u8::try_from(at).unwrap() + 1);
+        let cases: [(&[u8], &[u8], &str, &str); 6] = [
             (
                 &[0x0b; 20],
                 b"Hi There",
@@ -118,6 +120,28 @@ mod tests {
                 "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843",
                 "164b7a7bfcf819e2e395fbe73b56e0a387bd64222e831fd610270cd7ea250554\
                  9758bf75c05a994a6d034f65f8f0e6fdcaeab1a34d4a6b4b636e070a38bce737",
+            ),
+            (
+                &[0xaa; 20],
+                &[0xdd; 50],
+                "773ea91e36800e46854db8ebd09181a72959098b3ef8c122d9635514ced565fe",
+                "fa73b0089d56a284efb0f0756c890be9b1b5dbdd8ee81a3655f83e33b2279d39\
+                 bf3e848279a722c806b485a47e67c807b946a337bee8942674278859e13292fb",
+            ),
+            (
+                &ascending,
+                &[0xcd; 50],
+                "82558a389a443c0ea4cc819899f2083a85f0faa3e578f8077a2e3ff46729665b",
+                "b0ba465637458c6990e5a8c5f61d4af7e576d97ff94b872de76f8050361ee3db\
+                 a91ca5c11aa25eb4d679275cc5788063a5f19741120c4f2de2adebeb10a298dd",
+            ),
+            (
+                &[0xaa; 131],
+                b"This is a test using a larger than block-size key and a larger than block-size \
+                  data. The key needs to be hashed before being used by the HMAC algorithm.",
+                "9b09ffa71b942fcb27635fbcd5b0e944bfdc63644f0713938a7f51535c3a35e2",
+                "e37b6a775dc87dbaa4dfa9f96e5e3ffddebd71f8867289865df5a32d20cdc944\
+                 b6022cac3c4982b10d5eeb55c3e4de15134676fb6de0446065c97440fa8c6a58",
             ),
             (
                 &[0xaa; 131],

@@ -7,7 +7,7 @@ mod interpreter;
 use proptest::prelude::*;
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 30 } else { 2000 }))]
+    #![proptest_config(ProptestConfig::with_cases(2000))]
 
     #[test]
     fn no_sequence_of_calls_does_harm(bytes in prop::collection::vec(any::<u8>(), 0..400)) {

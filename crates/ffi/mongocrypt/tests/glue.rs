@@ -1,7 +1,7 @@
 //! What pointers C may keep, and what callbacks may do; made small enough to run under Miri:
 //!
 //! ```text
-//! MIRIFLAGS=-Zmiri-disable-isolation cargo +nightly miri test -p fieldveil-mongocrypt --test glue --test calls
+//! MIRIFLAGS=-Zmiri-disable-isolation cargo +nightly miri test -p fieldveil-mongocrypt --test glue
 //! ```
 #![expect(clippy::unwrap_used, reason = "a test may fail so")]
 
