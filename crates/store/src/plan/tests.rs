@@ -149,7 +149,7 @@ fn ids(store: &Store, namespace: &Namespace, options: FindOptions) -> Result<Vec
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
     #[test]
     fn every_plan_finds_the_same(
