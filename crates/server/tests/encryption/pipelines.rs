@@ -7,6 +7,7 @@ use crate::{
     expressions::{Flow, condition, expression},
     filters::filter,
     lab::{World, batch, has_failed},
+    schemas::Node,
     values::NAMES,
 };
 
@@ -16,8 +17,8 @@ use crate::{
 pub(crate) async fn pipeline(world: &mut World<'_>, choices: &mut Choices) -> Vec<Document> {
     let mut stages: Vec<Document> = Vec::new();
     let mut flowing = world.documents[0].clone();
-    // Once documents have no order, nothing may depend on it.
-    let mut is_ordered = true;
+    // Where documents have no order, or one by ciphertext, nothing may depend on it.
+    let mut is_ordered = matches!(world.schemas[0].at("_id"), Node::Plain);
     for _ in 0..1 + choices.below(5) {
         let flow = Flow::of(&flowing);
         let stage = stage(world, choices, &flow, is_ordered);
