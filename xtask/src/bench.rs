@@ -24,14 +24,33 @@ enum What {
     Core(core::Options),
     /// Instructions and allocations of each operation, against those in `bench/instructions.txt`.
     Instructions(instructions::Options),
+    /// Rates of the server over the wire, each as a ratio to another in the same run.
+    Server(Handed),
+    /// The server under many connections for a long time: `--seconds 1800 --connections 200`.
+    Soak(Handed),
     /// pymongocrypt's own benchmark: the library in its wheel against ours.
     Pymongo(pymongo::Options),
+}
+
+#[derive(Args)]
+struct Handed {
+    /// Handed to the benchmark.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    options: Vec<String>,
+}
+
+/// Runs the server's benchmark program.
+fn server(what: &str, handed: &Handed) -> Result<()> {
+    let mut command = cargo(["bench", "--package", "fieldveil-server", "--bench", "server", "--"]);
+    step("The server", command.arg(what).args(&handed.options))
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
     match &options.what {
         What::Core(options) => core::run(options),
         What::Instructions(options) => instructions::run(options),
+        What::Server(options) => server("ratios", options),
+        What::Soak(options) => server("soak", options),
         What::Pymongo(options) => pymongo::run(options),
     }
 }

@@ -6,6 +6,7 @@ mod client;
 mod cursors;
 mod explain;
 mod handshake;
+mod limits;
 mod retry;
 mod shutdown;
 mod wire;

@@ -1,0 +1,56 @@
+//! One connection that asks and waits.
+
+use bson::{RawArray, RawDocument, RawDocumentBuf};
+use fieldveil_server::Server;
+use fieldveil_wire::{Connection, Message, OpMsg, Operation, Sequence};
+use tokio::net::TcpStream;
+
+pub(crate) struct Client(Connection<TcpStream>);
+
+impl Client {
+    pub(crate) async fn connect(server: &Server) -> Self {
+        let stream = TcpStream::connect(server.local_addr()).await.unwrap();
+        stream.set_nodelay(true).unwrap();
+        Self(Connection::new(stream))
+    }
+
+    /// Runs a command and gives its reply, whatever it says.
+    pub(crate) async fn run(
+        &mut self,
+        body: RawDocumentBuf,
+        sequence: Option<Sequence>,
+    ) -> RawDocumentBuf {
+        let mut message = OpMsg::new(body);
+        message.sequences.extend(sequence);
+        let operation = Operation::Msg(message);
+        let message = Message { request_id: 1, response_to: 0, operation };
+        self.0.write(&message, None).await.unwrap();
+        match self.0.read().await.unwrap().unwrap().message.operation {
+            Operation::Msg(reply) => reply.body,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Runs a command that must succeed.
+    pub(crate) async fn ok(&mut self, body: RawDocumentBuf) -> RawDocumentBuf {
+        let reply = self.run(body, None).await;
+        assert_eq!(reply.get_f64("ok").unwrap(), 1.0, "{reply:?}");
+        assert!(reply.get_array("writeErrors").is_err(), "{reply:?}");
+        reply
+    }
+
+    pub(crate) async fn insert(&mut self, collection: &str, documents: Vec<RawDocumentBuf>) {
+        let count = i32::try_from(documents.len()).unwrap();
+        let sequence = Sequence { identifier: "documents".into(), documents };
+        let body = bson::rawdoc! { "insert": collection, "$db": "bench" };
+        let reply = self.run(body, Some(sequence)).await;
+        assert_eq!(reply.get_i32("n").unwrap(), count, "{reply:?}");
+    }
+}
+
+/// The batch of a cursor's reply.
+pub(crate) fn batch(reply: &RawDocument) -> (&RawArray, i64) {
+    let cursor = reply.get_document("cursor").unwrap();
+    let batch = cursor.get_array("firstBatch").or_else(|_| cursor.get_array("nextBatch"));
+    (batch.unwrap(), cursor.get_i64("id").unwrap())
+}
