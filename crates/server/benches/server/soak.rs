@@ -16,6 +16,7 @@ use crate::client::{Client, batch};
 /// Documents of each connection; they are written over and over, so that the data stays as large.
 const DOCUMENTS: i32 = 50;
 
+/// Memory is looked at this often, and thirty times in a short run.
 const REPORT_INTERVAL: Duration = Duration::from_secs(15);
 
 /// Memory may grow by this much between the first third and the last.
@@ -30,9 +31,10 @@ pub(crate) async fn run(server: &Server, time: Duration, connections: usize) {
         let number = i32::try_from(number).unwrap();
         tasks.spawn(work(client, number, begun + time, Arc::clone(&operations)));
     }
+    let interval = REPORT_INTERVAL.min(time / 30);
     let mut memory = Vec::new();
     while begun.elapsed() < time {
-        tokio::time::sleep(REPORT_INTERVAL.min(time - begun.elapsed().min(time))).await;
+        tokio::time::sleep(interval.min(time.saturating_sub(begun.elapsed()))).await;
         let resident = resident_mib();
         memory.push(resident);
         let count = operations.load(Ordering::Relaxed);
