@@ -301,7 +301,7 @@ fn fixed(len: usize, bytes: &[u8]) -> Option<usize> {
 }
 
 fn cstring_len(bytes: &[u8]) -> Option<usize> {
-    Some(bytes.iter().position(|&byte| byte == 0)? + 1)
+    Some(find_zero(bytes)? + 1)
 }
 
 fn string_len(bytes: &[u8]) -> Option<usize> {

@@ -152,14 +152,11 @@ impl KmsJobs {
         let Some(job) = self.jobs.get_mut(index) else { return Ok(()) };
         // A token just received is used even if its life is too short for the cache.
         let fresh = fresh_tokens.iter().find(|(id, _)| id == job.id());
-        let (token, is_cached) = match fresh {
-            Some((_, token)) => (Some(token.clone()), false),
-            None => {
-                let cached = env.tokens.get(job.id(), env.now);
-                let is_cached = cached.is_some();
-                (cached, is_cached)
-            }
+        let token = match fresh {
+            Some((_, token)) => Some(token.clone()),
+            None => env.tokens.get(job.id(), env.now),
         };
+        let is_cached = fresh.is_none() && token.is_some();
         let (purpose, draft, is_cached) = match job.step(token, env)? {
             JobStep::Idle => return Ok(()),
             JobStep::Send(draft) => (Purpose::Job(index), draft, is_cached),

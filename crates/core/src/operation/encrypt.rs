@@ -148,7 +148,7 @@ impl EncryptCommand {
 
     fn schemas_found(self: Box<Self>, env: &mut Env<'_>) -> Result<Step, CoreError> {
         if outgoing::carries_tokens(self.name) {
-            let Some(fields) = self.schemas.encrypted_fields(self.schemas.collection()) else {
+            let Some(fields) = self.schemas.encrypted_fields() else {
                 return Err(SchemaError::NoEncryptedFields(self.name.to_owned()).into());
             };
             let mut requests = KeyRequests::default();

@@ -3,7 +3,8 @@
 use fieldveil_crypto::DataKey;
 use fieldveil_crypto::qe::state::IndexKind;
 use fieldveil_crypto::qe::tokens::{
-    EscDerivedFromDataTokenAndContentionFactor, FindTokens, InsertTokens, TOKEN_LEN, TextIndex,
+    EdcDerivedFromDataToken, EscDerivedFromDataToken, EscDerivedFromDataTokenAndContentionFactor,
+    FindTokens, InsertTokens, ServerDerivedFromDataToken, TOKEN_LEN, TextIndex,
 };
 
 use crate::error::CoreError;
@@ -37,19 +38,7 @@ impl<'a> IndexKey<'a> {
         if let Some(hooks) = self.hooks {
             return self.tree(hooks)?.find(text, data);
         }
-        let top = self.key.index_tokens();
-        let (edc, esc, server) = match text {
-            None => (
-                top.edc.derived_from_data(data),
-                top.esc.derived_from_data(data),
-                top.server_derivation.derived_from_data(data),
-            ),
-            Some(text) => (
-                top.edc.text(text).derived_from_data(data),
-                top.esc.text(text).derived_from_data(data),
-                top.server_derivation.text(text).derived_from_data(data),
-            ),
-        };
+        let (edc, esc, server) = self.derived(text, data);
         Ok(TokenSet { edc: *edc.as_bytes(), esc: *esc.as_bytes(), server: *server.as_bytes() })
     }
 
@@ -67,8 +56,20 @@ impl<'a> IndexKey<'a> {
             let esc = hooked::prf(hooks, &esc, &number)?;
             return Ok(TokenSet { edc, esc, server });
         }
+        let (edc, esc, server) = self.derived(text, data);
+        let edc = edc.and_contention_factor(factor);
+        let esc = esc.and_contention_factor(factor);
+        Ok(TokenSet { edc: *edc.as_bytes(), esc: *esc.as_bytes(), server: *server.as_bytes() })
+    }
+
+    /// The tokens of `data` before a contention factor, without hooks.
+    fn derived(
+        &self,
+        text: Option<TextIndex>,
+        data: &[u8],
+    ) -> (EdcDerivedFromDataToken, EscDerivedFromDataToken, ServerDerivedFromDataToken) {
         let top = self.key.index_tokens();
-        let (edc, esc, server) = match text {
+        match text {
             None => (
                 top.edc.derived_from_data(data),
                 top.esc.derived_from_data(data),
@@ -79,10 +80,7 @@ impl<'a> IndexKey<'a> {
                 top.esc.text(text).derived_from_data(data),
                 top.server_derivation.text(text).derived_from_data(data),
             ),
-        };
-        let edc = edc.and_contention_factor(factor);
-        let esc = esc.and_contention_factor(factor);
-        Ok(TokenSet { edc: *edc.as_bytes(), esc: *esc.as_bytes(), server: *server.as_bytes() })
+        }
     }
 
     /// [`find`](Self::find) for many values, side by side.

@@ -146,7 +146,8 @@ impl EncryptCommand {
         self.check_mixture()?;
         let command = self.command.as_bytes();
         let takes_json_schemas = information::takes_json_schemas(self.name, &self.schemas);
-        let schemas_len = information::json_schemas_len(&self.schemas);
+        let schemas_len =
+            if takes_json_schemas { information::json_schemas_len(&self.schemas) } else { 0 };
         let mut out = Vec::with_capacity(command.len() + schemas_len);
         let mut writer = DocumentWriter::new(&mut out);
         if self.name == "create" {

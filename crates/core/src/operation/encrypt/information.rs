@@ -231,10 +231,7 @@ fn append(
     document: &[u8],
     information: &[u8],
 ) -> Result<(), CoreError> {
-    for element in Elements::of(document)? {
-        let element = element?;
-        writer.raw(element.kind, element.name, element.value);
-    }
+    writer.copy_without(document, |_| false)?;
     writer.embedded("encryptionInformation", information);
     Ok(())
 }

@@ -65,7 +65,7 @@ impl EncryptCommand {
         command: &RawDocumentBuf,
         keys: &[Arc<VaultKey>],
     ) -> Result<RawDocumentBuf, CoreError> {
-        let fields = self.schemas.encrypted_fields(self.schemas.collection());
+        let fields = self.schemas.encrypted_fields();
         let mut command = strip_information(command.as_bytes(), self.name)?;
         if self.name == "create"
             && let Some(fields) = fields
@@ -115,7 +115,7 @@ impl EncryptCommand {
     ) -> Result<RawDocumentBuf, CoreError> {
         let mut out = Vec::with_capacity(command.len() + fields.fields().len() * 96);
         let mut writer = DocumentWriter::new(&mut out);
-        copy_elements(&mut writer, command, |_| true)?;
+        writer.copy_without(command, |_| false)?;
         let name = if self.name == COMPACT { "compactionTokens" } else { "cleanupTokens" };
         writer.document(name, |tokens| {
             for field in fields.fields().iter().rev() {
@@ -142,24 +142,17 @@ impl EncryptCommand {
     }
 }
 
-fn copy_elements(
-    writer: &mut DocumentWriter<'_>,
-    document: &[u8],
-    is_wanted: impl Fn(&Element<'_>) -> bool,
-) -> Result<(), MalformedBson> {
-    writer.copy_without(document, |element| !is_wanted(element))
-}
-
 /// Removes `encryptionInformation` from wherever analysis left it.
 fn strip_information(command: &[u8], name: &str) -> Result<RawDocumentBuf, CoreError> {
-    let is_kept = |element: &Element<'_>| element.name != b"encryptionInformation";
+    let is_dropped = |element: &Element<'_>| element.name == b"encryptionInformation";
     let mut out = Vec::with_capacity(command.len());
     let mut writer = DocumentWriter::new(&mut out);
     for element in Elements::of(command)? {
         let element = element?;
         match (name, element.name, element.kind) {
             ("explain", b"explain", kind::DOCUMENT) => {
-                writer.document("explain", |inner| copy_elements(inner, element.value, is_kept))?;
+                writer
+                    .document("explain", |inner| inner.copy_without(element.value, is_dropped))?;
             }
             ("bulkWrite", b"nsInfo", kind::ARRAY) => {
                 writer.array("nsInfo", |items| {
@@ -167,17 +160,17 @@ fn strip_information(command: &[u8], name: &str) -> Result<RawDocumentBuf, CoreE
                         let info = info?;
                         let document = info.as_document().ok_or(MalformedBson)?;
                         items.item(|item, index| {
-                            item.document(index, |inner| copy_elements(inner, document, is_kept))
+                            item.document(index, |inner| inner.copy_without(document, is_dropped))
                                 .map(|_| ())
                         })?;
                     }
                     Ok::<_, MalformedBson>(())
                 })?;
             }
-            _ if is_kept(&element) => {
+            _ if is_dropped(&element) => {}
+            _ => {
                 writer.raw(element.kind, element.name, element.value);
             }
-            _ => {}
         }
     }
     writer.finish()?;
@@ -209,9 +202,9 @@ fn with_str_encode_version(
     let Some(version) = expected else { return Ok(unchanged()?) };
     let mut out = Vec::with_capacity(command.len() + 32);
     let mut writer = DocumentWriter::new(&mut out);
-    copy_elements(&mut writer, command, |element| element.name != b"encryptedFields")?;
+    writer.copy_without(command, |element| element.name == b"encryptedFields")?;
     writer.document("encryptedFields", |fields| {
-        copy_elements(fields, document, |_| true)?;
+        fields.copy_without(document, |_| false)?;
         fields.i32("strEncodeVersion", version);
         Ok::<_, MalformedBson>(())
     })?;

@@ -28,10 +28,7 @@ pub(super) struct Entry {
 
 impl Entry {
     fn new(database: &str, collection: &str) -> Self {
-        let mut namespace = String::with_capacity(database.len() + 1 + collection.len());
-        namespace.push_str(database);
-        namespace.push('.');
-        namespace.push_str(collection);
+        let namespace = [database, collection].join(".");
         Self { namespace, database_len: database.len(), schema: None, is_fed: false }
     }
 
@@ -65,11 +62,6 @@ impl CommandSchemas {
         self.entries.first().map(Entry::database).unwrap_or_default()
     }
 
-    /// The collection that the command is aimed at.
-    pub(super) fn collection(&self) -> &str {
-        self.entries.first().map(Entry::collection).unwrap_or_default()
-    }
-
     pub(super) fn entries(&self) -> &[Entry] {
         &self.entries
     }
@@ -91,10 +83,9 @@ impl CommandSchemas {
         self.entries.iter().find(|entry| entry.schema().is_some_and(&is_wanted))
     }
 
-    /// The `encryptedFields` of a collection.
-    pub(super) fn encrypted_fields(&self, collection: &str) -> Option<&EncryptedFields> {
-        let entry = self.entries.iter().find(|entry| entry.collection() == collection)?;
-        entry.schema()?.encrypted_fields.as_ref()
+    /// The `encryptedFields` of the collection that the command is aimed at.
+    pub(super) fn encrypted_fields(&self) -> Option<&EncryptedFields> {
+        self.entries.first()?.schema()?.encrypted_fields.as_ref()
     }
 
     /// The alternate names by which schemas name keys.
@@ -177,14 +168,14 @@ impl CommandSchemas {
         crate::raw::scan(info, |_| false)?;
         let name = find(info, "name")?.and_then(|element| element.as_str());
         let name = name.ok_or_else(|| SchemaError::NoName(self.database().to_owned()))?;
-        let namespace = format!("{}.{name}", self.database());
         let Some(entry) = self.entries.iter_mut().find(|entry| entry.collection() == name) else {
-            return Err(SchemaError::Unexpected(namespace));
+            return Err(SchemaError::Unexpected(format!("{}.{name}", self.database())));
         };
         if entry.schema.is_some() {
-            return Err(SchemaError::Duplicate(namespace));
+            return Err(SchemaError::Duplicate(entry.namespace.clone()));
         }
-        entry.schema = Some(Arc::new(CollectionSchema::from_collection_info(info, &namespace)?));
+        let schema = CollectionSchema::from_collection_info(info, &entry.namespace)?;
+        entry.schema = Some(Arc::new(schema));
         entry.is_fed = true;
         Ok(())
     }

@@ -84,6 +84,10 @@ impl IndexTokens {
 
     /// Three digests for each value: under EDC, ESC and the server's token.
     fn derived_from_data(&self, text: Option<TextIndex>, values: &[&[u8]]) -> Vec<[u8; TOKEN_LEN]> {
+        if values.is_empty() {
+            // Not even the tokens above them are needed.
+            return Vec::new();
+        }
         let top = [&self.edc.0, &self.esc.0, &self.server_derivation.0];
         let below = text.map(|text| top.map(|token| token.derive_number(text as u64)));
         let roots: [&Token; 3] = below.as_ref().map_or(top, <[Token; 3]>::each_ref);

@@ -63,6 +63,7 @@ impl Aes {
         last.split_at_mut(rest.len()).0.copy_from_slice(rest);
         self.encrypt_lanes([keys; LANES], &mut last);
         rest.copy_from_slice(last.split_at(rest.len()).0);
+        last.zeroize();
     }
 
     /// Encrypts in CBC mode, in place.
