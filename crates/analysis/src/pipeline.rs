@@ -134,10 +134,10 @@ impl Stage<'_> {
     /// Writes an element that is an expression, whose result must be plain.
     fn plain_expression(&mut self, element: &Element<'_>) -> Result<(), AnalyzeError> {
         let place = self.marker.enter(element.name);
-        let mut expression = parse_expression(element)?;
-        let before = self.marker.count();
-        mark_condition(self.marker, &self.shape, &mut expression)?;
-        let is_marked = self.marker.count() > before;
+        let shape = &self.shape;
+        let (expression, is_marked, ()) = marked_expression(self.marker, element, |marker, it| {
+            mark_condition(marker, shape, it)
+        })?;
         write_marked(element, is_marked.then_some(&expression), self.out)?;
         self.marker.leave(place);
         Ok(())
@@ -151,11 +151,23 @@ fn write_expression(
     element: &Element<'_>,
     out: &mut Vec<u8>,
 ) -> Result<Shape, AnalyzeError> {
+    let (expression, is_marked, result) =
+        marked_expression(marker, element, |marker, it| mark_expression(marker, shape, it))?;
+    write_marked(element, is_marked.then_some(&expression), out)?;
+    Ok(result)
+}
+
+/// Parses an element as an expression and marks it; with whether that changed anything, and what
+/// `mark` tells.
+fn marked_expression<T>(
+    marker: &mut Marker,
+    element: &Element<'_>,
+    mark: impl FnOnce(&mut Marker, &mut Expression) -> Result<T, AnalyzeError>,
+) -> Result<(Expression, bool, T), AnalyzeError> {
     let mut expression = parse_expression(element)?;
     let before = marker.count();
-    let result = mark_expression(marker, shape, &mut expression)?;
-    write_marked(element, (marker.count() > before).then_some(&expression), out)?;
-    Ok(result)
+    let result = mark(marker, &mut expression)?;
+    Ok((expression, marker.count() > before, result))
 }
 
 /// Parses the value of an element as an expression.

@@ -8,6 +8,9 @@
 #![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "a benchmark may stop")]
 
+#[path = "../../analysis/benches/commands/mod.rs"]
+mod commands;
+
 use std::{
     hint::black_box,
     io::{BufRead, BufReader, Read, Write},
@@ -17,16 +20,9 @@ use std::{
     time::Instant,
 };
 
-use bson::{
-    Binary, RawDocument, RawDocumentBuf,
-    raw::{CString, cstr},
-    rawdoc,
-    spec::BinarySubtype,
-};
+use bson::RawDocument;
+use commands::{find, insert, request};
 use fieldveil_analysis::Analyzer;
-
-/// How many encrypted fields the schema has.
-const FIELDS: usize = 100;
 
 /// How many requests make a round.
 const REQUESTS: u32 = 300;
@@ -79,50 +75,6 @@ impl Drop for Daemon {
     }
 }
 
-fn name(index: usize) -> CString {
-    CString::try_from(format!("field_{index}")).unwrap()
-}
-
-fn schema() -> RawDocumentBuf {
-    let key = Binary { subtype: BinarySubtype::Uuid, bytes: vec![1; 16] };
-    let mut properties = RawDocumentBuf::new();
-    for index in 0..FIELDS {
-        let encrypt = rawdoc! {
-            "bsonType": "string",
-            "algorithm": "AEAD_AES_256_CBC_HMAC_SHA_512-Deterministic",
-            "keyId": [key.clone()],
-        };
-        properties.append(name(index), rawdoc! { "encrypt": encrypt });
-    }
-    rawdoc! { "bsonType": "object", "properties": properties }
-}
-
-/// An insert of one document with so many encrypted fields, and a plain one.
-fn insert(fields: usize) -> RawDocumentBuf {
-    let mut document = rawdoc! { "_id": 1, "plain": "nothing to hide" };
-    for index in 0..fields {
-        document.append(name(index), "a value of usual length");
-    }
-    request(rawdoc! { "insert": "c", "documents": [document], "ordered": true })
-}
-
-fn find() -> RawDocumentBuf {
-    request(rawdoc! { "find": "c", "filter": {
-        "field_1": "a",
-        "field_2": { "$in": ["b", "c"] },
-        "field_3": { "$ne": "d" },
-        "plain": { "$gt": 5 },
-        "other": "e",
-    }, "limit": 10 })
-}
-
-fn request(mut command: RawDocumentBuf) -> RawDocumentBuf {
-    command.append(cstr!("jsonSchema"), schema());
-    command.append(cstr!("isRemoteSchema"), true);
-    command.append(cstr!("$db"), "db");
-    command
-}
-
 /// The message (`OP_MSG`) that carries a command.
 fn message(command: &RawDocument) -> Vec<u8> {
     let body = command.as_bytes();
@@ -161,10 +113,10 @@ fn main() {
     println!("| command | in process | daemon, TCP | daemon, Unix socket |");
     println!("| --- | ---: | ---: | ---: |");
     for (label, command) in [
-        ("insert, 1 encrypted field", insert(1)),
-        ("insert, 10 encrypted fields", insert(10)),
-        ("insert, 100 encrypted fields", insert(100)),
-        ("find, 5 predicates", find()),
+        ("insert, 1 encrypted field", request(&insert(1))),
+        ("insert, 10 encrypted fields", request(&insert(10))),
+        ("insert, 100 encrypted fields", request(&insert(100))),
+        ("find, 5 predicates", request(&find())),
     ] {
         let message = message(&command);
         exchange(&mut tcp, &message, &mut buffer);

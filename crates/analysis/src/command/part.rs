@@ -84,18 +84,22 @@ pub(super) fn bounds(
     let bounds = element.document().ok_or_else(|| context.wrong_type(element, "object"))?;
     for bound in Elements::new(bounds.as_bytes())? {
         let bound = bound?;
-        let shape = &context.shape;
-        let option = element.name;
-        context.marker.within(bound.name, |_| match shape.at(bound.name)? {
-            PathState::Plain => Ok(()),
-            state => Err(AnalyzeError::UnsupportedOption {
-                option: option.to_owned(),
-                path: named(bound.name, &state),
-            }),
-        })?;
+        check_plain(context, element.name, bound.name)?;
     }
     out.extend(element.whole);
     Ok(())
+}
+
+/// Refuses a path in the option `option` that leads to something encrypted.
+fn check_plain(context: &mut Context<'_>, option: &str, path: &str) -> Result<(), AnalyzeError> {
+    let shape = &context.shape;
+    context.marker.within(path, |_| match shape.at(path)? {
+        PathState::Plain => Ok(()),
+        state => Err(AnalyzeError::UnsupportedOption {
+            option: option.to_owned(),
+            path: named(path, &state),
+        }),
+    })
 }
 
 /// An index by name or by key. Of an encrypted field, only its direction may stand there.
@@ -131,14 +135,7 @@ pub(super) fn check_index_key(
         if says_nothing {
             continue;
         }
-        let shape = &context.shape;
-        context.marker.within(field.name, |_| match shape.at(field.name)? {
-            PathState::Plain => Ok(()),
-            state => Err(AnalyzeError::UnsupportedOption {
-                option: option.to_owned(),
-                path: named(field.name, &state),
-            }),
-        })?;
+        check_plain(context, option, field.name)?;
     }
     Ok(())
 }

@@ -4,7 +4,7 @@ use bson::{RawDocumentBuf, cstr, raw::RawBsonRef};
 use fieldveil_query::expression::Expression;
 
 use super::{
-    Stage, document, options, parse_expression, project::assign, write_expression, write_marked,
+    Stage, document, marked_expression, options, project::assign, write_expression, write_marked,
     wrong_type,
 };
 use crate::{
@@ -105,10 +105,8 @@ fn write_key(
     element: &Element<'_>,
     out: &mut Vec<u8>,
 ) -> Result<Shape, AnalyzeError> {
-    let mut expression = parse_expression(element)?;
-    let before = marker.count();
-    let key = key(marker, shape, "_id", &mut expression)?;
-    let is_marked = marker.count() > before;
+    let (expression, is_marked, key) =
+        marked_expression(marker, element, |marker, it| key(marker, shape, "_id", it))?;
     write_grouped(element, &expression, is_marked, out)?;
     Ok(key)
 }
@@ -138,10 +136,8 @@ fn write_argument(
     element: &Element<'_>,
     out: &mut Vec<u8>,
 ) -> Result<Shape, AnalyzeError> {
-    let mut expression = parse_expression(element)?;
-    let before = marker.count();
-    let result = mark_expression(marker, shape, &mut expression)?;
-    let is_marked = marker.count() > before;
+    let (expression, is_marked, result) =
+        marked_expression(marker, element, |marker, it| mark_expression(marker, shape, it))?;
     write_grouped(element, &expression, is_marked, out)?;
     Ok(result)
 }
