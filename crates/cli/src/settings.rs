@@ -17,7 +17,7 @@ use std::{
 use anyhow::{Context, bail};
 use bson::Document;
 use fieldveil::{
-    ClientEncryption, ClientEncryptionBuilder, LocalKey,
+    ClientEncryption, ClientEncryptionBuilder, LocalKey, LocalKeyError,
     kms::{Connect, HttpProxy},
 };
 
@@ -107,7 +107,15 @@ impl VaultSettings {
                 "FIELDVEIL_LOCAL_KEY_FROM",
                 file.local_key_from,
             ),
-            allow_shared_master_key: layers.allow_shared(args, file.allow_shared_master_key),
+            allow_shared_master_key: layers
+                .pick_as(
+                    args.allow_shared_master_key.then_some(true),
+                    "--allow-shared-master-key",
+                    "FIELDVEIL_ALLOW_SHARED_MASTER_KEY",
+                    |value| value == "1",
+                    file.allow_shared_master_key,
+                )
+                .unwrap_or(Setting { value: false, origin: Origin::Default }),
             providers: file.providers,
             kms: file.kms,
             file: path,
@@ -167,7 +175,9 @@ impl VaultSettings {
             providers.insert(*name, fields);
         }
         if let Some(path) = &self.master_key {
-            providers.insert("local", self.local_key(path)?.to_provider());
+            let key = key_file(&path.value, self.allow_shared_master_key.value);
+            let key = key.with_context(|| format!("the master key ({})", path.origin))?;
+            providers.insert("local", key.to_provider());
         } else if let Some(source) = &self.local_key_from {
             let key = local_key_from(&source.value, self.allow_shared_master_key.value).await;
             let key = key.with_context(|| format!("the master key ({})", source.origin))?;
@@ -182,22 +192,17 @@ impl VaultSettings {
         }
         Ok(providers)
     }
+}
 
-    fn local_key(&self, path: &Setting<PathBuf>) -> anyhow::Result<LocalKey> {
-        let key = if self.allow_shared_master_key.value {
-            LocalKey::from_shared_file(&path.value)
-        } else {
-            LocalKey::from_file(&path.value)
-        };
-        key.with_context(|| format!("the master key ({})", path.origin))
-    }
+/// The master key in a file, which other users may read only where that was allowed.
+fn key_file(path: &Path, allow_shared: bool) -> Result<LocalKey, LocalKeyError> {
+    if allow_shared { LocalKey::from_shared_file(path) } else { LocalKey::from_file(path) }
 }
 
 /// The local master key from a place that `--local-key-from` names.
 async fn local_key_from(place: &str, allow_shared: bool) -> anyhow::Result<LocalKey> {
     match place.split_once(':').unwrap_or((place, "")) {
-        ("file", path) if allow_shared => Ok(LocalKey::from_shared_file(path)?),
-        ("file", path) => Ok(LocalKey::from_file(path)?),
+        ("file", path) => Ok(key_file(Path::new(path), allow_shared)?),
         ("env", variable) => Ok(LocalKey::from_env(variable)?),
         ("stdin", "") => Ok(LocalKey::from_stdin()?),
         ("vault", place) => VaultKey::parse(place, &environment)?.read().await,
@@ -215,19 +220,6 @@ struct Layers<'a> {
 }
 
 impl Layers<'_> {
-    fn allow_shared(&self, args: &VaultArgs, file: Option<bool>) -> Setting<bool> {
-        const VARIABLE: &str = "FIELDVEIL_ALLOW_SHARED_MASTER_KEY";
-        let from_file = || Some((file?, Origin::File(self.path?.to_owned())));
-        let (value, origin) = if args.allow_shared_master_key {
-            (true, Origin::Flag("--allow-shared-master-key"))
-        } else if let Some(value) = (self.env)(VARIABLE) {
-            (value == "1", Origin::Environment(VARIABLE))
-        } else {
-            from_file().unwrap_or((false, Origin::Default))
-        };
-        Setting { value, origin }
-    }
-
     fn pick<T: From<String>>(
         &self,
         flag: Option<T>,
@@ -235,11 +227,23 @@ impl Layers<'_> {
         variable: &'static str,
         file: Option<T>,
     ) -> Option<Setting<T>> {
+        self.pick_as(flag, flag_name, variable, T::from, file)
+    }
+
+    /// As [`pick`](Self::pick), with `read` for the text of the variable.
+    fn pick_as<T>(
+        &self,
+        flag: Option<T>,
+        flag_name: &'static str,
+        variable: &'static str,
+        read: impl FnOnce(String) -> T,
+        file: Option<T>,
+    ) -> Option<Setting<T>> {
         if let Some(value) = flag {
             return Some(Setting { value, origin: Origin::Flag(flag_name) });
         }
         if let Some(value) = (self.env)(variable) {
-            return Some(Setting { value: value.into(), origin: Origin::Environment(variable) });
+            return Some(Setting { value: read(value), origin: Origin::Environment(variable) });
         }
         let path = self.path.map(Path::to_owned)?;
         file.map(|value| Setting { value, origin: Origin::File(path) })

@@ -58,6 +58,7 @@ mod local_key;
 mod settings;
 #[cfg(feature = "sync")]
 pub mod sync;
+mod url;
 pub mod vault;
 
 pub use client::{ConnectTo, EncryptedClient, EncryptedClientBuilder};

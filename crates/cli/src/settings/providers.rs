@@ -127,11 +127,7 @@ impl Local {
     fn provider(self, env: Environment<'_>) -> anyhow::Result<Provider> {
         let key = match self.key {
             KeySource { file: Some(file), allow_shared, env: None, stdin: false, vault: None } => {
-                if allow_shared {
-                    LocalKey::from_shared_file(file)?
-                } else {
-                    LocalKey::from_file(file)?
-                }
+                super::key_file(&file, allow_shared)?
             }
             KeySource { file: None, env: Some(variable), stdin: false, vault: None, .. } => {
                 let value = Source::Env(variable.clone()).read(env)?;

@@ -1,7 +1,7 @@
 //! A local master key that HashiCorp Vault keeps (KV v2) or guards (Transit).
 
 use std::{
-    fs::{self, OpenOptions},
+    fs,
     io::{self, Write},
     path::{Path, PathBuf},
 };
@@ -186,7 +186,7 @@ fn ciphertext(file: &Path) -> anyhow::Result<String> {
 }
 
 fn write_new(file: &Path, text: &str) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).open(file)?;
+    let mut file = fs::File::create_new(file)?;
     // Without a line end, so that `vault write ciphertext=@FILE` takes it as it is.
     file.write_all(text.as_bytes())?;
     file.sync_all()

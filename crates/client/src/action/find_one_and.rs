@@ -223,8 +223,8 @@ impl Parts<'_> {
     /// Encrypts all parts in place. The result is the update, null if there is none.
     async fn encrypt<T: Send + Sync>(self, collection: &EncryptedCollection<T>) -> Result<Bson> {
         let is_update = matches!(self.change, Change::Update(..));
-        let command =
-            Command::new("findAndModify", collection.name()).set("query", self.filter.clone());
+        let command = Command::new("findAndModify", collection.name())
+            .set("query", std::mem::take(self.filter));
         let command = match self.change {
             Change::Update(update, upsert) => {
                 command.set("update", update).option("upsert", upsert.as_ref())?

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use bson::{Bson, Document, RawDocumentBuf};
 use mongodb::{
-    ClientSession, Database,
+    ClientSession,
     action::Action,
     options::{CursorType, RunCommandOptions, RunCursorCommandOptions, SelectionCriteria},
 };
@@ -15,37 +15,22 @@ use super::{
 use crate::{
     cursor::{Cursor, SessionCursor},
     database::EncryptedDatabase,
-    engine::Engine,
     error::Result,
 };
 
 /// A command on its way to a database.
 struct Outgoing<'a> {
-    database: &'a Database,
-    engine: &'a Arc<Engine>,
-    bypass: bool,
+    database: &'a EncryptedDatabase,
     command: Result<RawDocumentBuf, bson::error::Error>,
 }
 
-impl<'a> Outgoing<'a> {
-    fn new(
-        database: &'a EncryptedDatabase,
-        command: Result<RawDocumentBuf, bson::error::Error>,
-    ) -> Self {
-        Self {
-            database: database.without_encryption(),
-            engine: database.engine(),
-            bypass: database.is_bypassed(),
-            command,
-        }
-    }
-
+impl Outgoing<'_> {
     async fn encrypt(self) -> Result<RawDocumentBuf> {
         let command = self.command?;
-        if self.bypass {
+        if self.database.is_bypassed() {
             return Ok(command);
         }
-        self.engine.encrypt_raw(self.database.name(), &command).await
+        self.database.engine().encrypt_raw(self.database.name(), &command).await
     }
 }
 
@@ -62,7 +47,7 @@ impl<'a> RunCommand<'a> {
         database: &'a EncryptedDatabase,
         command: Result<RawDocumentBuf, bson::error::Error>,
     ) -> Self {
-        let command = Outgoing::new(database, command);
+        let command = Outgoing { database, command };
         Self { command, options: RunCommandOptions::default(), session: None }
     }
 
@@ -73,11 +58,11 @@ impl<'a> RunCommand<'a> {
     }
 
     async fn execute(self) -> Result<Document> {
-        let (database, engine) = (self.command.database, self.command.engine);
+        let database = self.command.database;
         let command = self.command.encrypt().await?;
-        let run = database.run_raw_command(command).with_options(self.options);
+        let run = database.without_encryption().run_raw_command(command).with_options(self.options);
         let reply = run.optional(self.session, |run, s| run.session(s)).await?;
-        let reply = engine.decrypt(&RawDocumentBuf::try_from(&reply)?).await?;
+        let reply = database.engine().decrypt(&RawDocumentBuf::try_from(&reply)?).await?;
         Ok(Document::try_from(reply.as_ref())?)
     }
 }
@@ -99,7 +84,7 @@ impl<'a> RunCursorCommand<'a> {
         database: &'a EncryptedDatabase,
         command: Result<RawDocumentBuf, bson::error::Error>,
     ) -> Self {
-        let command = Outgoing::new(database, command);
+        let command = Outgoing { database, command };
         Self { command, options: RunCursorCommandOptions::default(), session: ImplicitSession }
     }
 
@@ -113,20 +98,26 @@ impl<'a> RunCursorCommand<'a> {
     }
 
     async fn execute(self) -> Result<Cursor<Document>> {
-        let (database, engine) = (self.command.database, self.command.engine);
+        let database = self.command.database;
         let command = self.command.encrypt().await?;
-        let run = database.run_raw_cursor_command(command).with_options(self.options);
-        Ok(Cursor::new(run.batch().await?, Arc::clone(engine)))
+        let run = database
+            .without_encryption()
+            .run_raw_cursor_command(command)
+            .with_options(self.options);
+        Ok(Cursor::new(run.batch().await?, Arc::clone(database.engine())))
     }
 }
 
 impl RunCursorCommand<'_, ExplicitSession<'_>> {
     async fn execute(self) -> Result<SessionCursor<Document>> {
-        let (database, engine) = (self.command.database, self.command.engine);
+        let database = self.command.database;
         let command = self.command.encrypt().await?;
-        let run = database.run_raw_cursor_command(command).with_options(self.options);
+        let run = database
+            .without_encryption()
+            .run_raw_cursor_command(command)
+            .with_options(self.options);
         let batches = run.session(self.session.0).batch().await?;
-        Ok(SessionCursor::new(batches, Arc::clone(engine)))
+        Ok(SessionCursor::new(batches, Arc::clone(database.engine())))
     }
 }
 

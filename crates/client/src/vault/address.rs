@@ -3,6 +3,7 @@
 use std::{fmt, net::IpAddr};
 
 use super::VaultError;
+use crate::url::{Parts, split};
 
 const PORT: u16 = 8200;
 
@@ -20,26 +21,8 @@ impl Address {
     /// Reads `https://host[:port][/prefix]`.
     pub(super) fn parse(text: &str) -> Result<Self, VaultError> {
         let wrong = || VaultError::Address { given: text.to_owned() };
-        let (scheme, rest) = text.trim().split_once("://").ok_or_else(wrong)?;
-        let is_https = match scheme {
-            "https" => true,
-            "http" => false,
-            _ => return Err(wrong()),
-        };
-        let (authority, prefix) = match rest.find('/') {
-            Some(at) => rest.split_at(at),
-            None => (rest, ""),
-        };
-        // An IPv6 address stands in brackets; its colons are no port.
-        let (host, port) = match authority.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-            Some((host, "")) => (host, None),
-            Some((host, port)) => (host, Some(port.strip_prefix(':').ok_or_else(wrong)?)),
-            None => match authority.split_once(':') {
-                Some((host, port)) => (host, Some(port)),
-                None => (authority, None),
-            },
-        };
-        let port = port.map_or(Ok(PORT), |port| port.parse().map_err(|_| wrong()))?;
+        let Parts { is_https, host, port, path: prefix } = split(text.trim()).ok_or_else(wrong)?;
+        let port = port.unwrap_or(PORT);
         let is_host = |c: char| c.is_ascii_alphanumeric() || "-._:%".contains(c);
         if host.is_empty() || !host.chars().all(is_host) {
             return Err(wrong());

@@ -36,7 +36,7 @@ pub(super) struct Places {
 impl Places {
     /// The variables of AWS's own programs move the services elsewhere.
     fn moved(&self, variables: &dyn Variables) -> Result<(String, u16), CredentialsError> {
-        match url_of("AWS_EC2_METADATA_SERVICE_ENDPOINT", variables)? {
+        match url_of("AWS_EC2_METADATA_SERVICE_ENDPOINT", variables, |_| true)? {
             Some(url) => Ok((url.host, url.port)),
             None => Ok(self.instance.clone()),
         }
@@ -75,7 +75,9 @@ pub(super) async fn fetch(
     if let Some(path) = variables.get("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI") {
         return from_container(&places.container, &path, Vec::new(), None).await;
     }
-    if let Some(url) = safe_url_of("AWS_CONTAINER_CREDENTIALS_FULL_URI", variables)? {
+    if let Some(url) =
+        url_of("AWS_CONTAINER_CREDENTIALS_FULL_URI", variables, Url::is_safe_for_credentials)?
+    {
         let headers = container_authorization(variables).await?;
         let tls = url.is_https.then_some(way.tls);
         return from_container(&(url.host, url.port), &url.path, headers, tls).await;
@@ -86,26 +88,16 @@ pub(super) async fn fetch(
     from_instance(&places.moved(variables)?).await
 }
 
-/// The address in a variable, if it is set.
+/// The address in a variable, if it is set; it must be one that `is_allowed`.
 fn url_of(
     variable: &'static str,
     variables: &dyn Variables,
+    is_allowed: impl FnOnce(&Url) -> bool,
 ) -> Result<Option<Url>, CredentialsError> {
     let Some(given) = variables.get(variable) else { return Ok(None) };
-    Url::parse(&given).map(Some).ok_or(CredentialsError::Address { variable, given })
-}
-
-/// As [`url_of`], for services to which a secret is shown.
-fn safe_url_of(
-    variable: &'static str,
-    variables: &dyn Variables,
-) -> Result<Option<Url>, CredentialsError> {
-    match url_of(variable, variables)? {
-        Some(url) if !url.is_safe_for_credentials() => {
-            let given = variables.get(variable).unwrap_or_default();
-            Err(CredentialsError::Address { variable, given })
-        }
-        url => Ok(url),
+    match Url::parse(&given).filter(is_allowed) {
+        Some(url) => Ok(Some(url)),
+        None => Err(CredentialsError::Address { variable, given }),
     }
 }
 
@@ -224,7 +216,7 @@ async fn from_web_identity(
         percent_encode(role),
         percent_encode(token.trim()),
     ));
-    let moved = safe_url_of("AWS_ENDPOINT_URL_STS", variables)?;
+    let moved = url_of("AWS_ENDPOINT_URL_STS", variables, Url::is_safe_for_credentials)?;
     let tls = moved.as_ref().is_none_or(|url| url.is_https).then_some(way.tls);
     let place = match (moved, variables.get("AWS_REGION")) {
         (Some(url), _) => (url.host, url.port),

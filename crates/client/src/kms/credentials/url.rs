@@ -2,6 +2,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use crate::url::{Parts, split};
+
 /// `http[s]://host[:port][/path]`.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Url {
@@ -13,27 +15,9 @@ pub(super) struct Url {
 
 impl Url {
     pub(super) fn parse(text: &str) -> Option<Self> {
-        let (scheme, rest) = text.split_once("://")?;
-        let is_https = match scheme {
-            "https" => true,
-            "http" => false,
-            _ => return None,
-        };
-        let (authority, path) = match rest.find('/') {
-            Some(at) => rest.split_at(at),
-            None => (rest, "/"),
-        };
-        // An IPv6 address stands in brackets; its colons are no port.
-        let (host, port) = match authority.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-            Some((host, "")) => (host, None),
-            Some((host, port)) => (host, Some(port.strip_prefix(':')?)),
-            None => match authority.split_once(':') {
-                Some((host, port)) => (host, Some(port)),
-                None => (authority, None),
-            },
-        };
-        let default = if is_https { 443 } else { 80 };
-        let port = port.map_or(Some(default), |port| port.parse().ok())?;
+        let Parts { is_https, host, port, path } = split(text)?;
+        let port = port.unwrap_or(if is_https { 443 } else { 80 });
+        let path = if path.is_empty() { "/" } else { path };
         let is_plain = |text: &str| text.bytes().all(|byte| byte.is_ascii_graphic());
         if host.is_empty() || !is_plain(host) || !is_plain(path) || host.contains('@') {
             return None;
