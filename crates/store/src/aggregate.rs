@@ -18,7 +18,6 @@ use crate::error::{Result, StoreError};
 use crate::eval::pipeline::{self, Documents, Environment};
 use crate::find::FindOptions;
 use crate::namespace::{Namespace, check_database};
-use crate::order::Budget;
 use crate::read::Read;
 use crate::scan::SharedInterrupt;
 use crate::snapshot::Snapshot;
@@ -194,10 +193,7 @@ impl Run {
         hint: Option<RawBson>,
     ) -> Result<Documents> {
         let context = self.environment.context.clone();
-        let budget = Budget {
-            memory_bytes: self.environment.memory_limit,
-            spill: self.environment.spill.clone(),
-        };
+        let budget = self.environment.sort_budget();
         let read = Read::for_pipeline(budget, context, start, hint, self.interrupt.clone())?;
         let Some(data) = collection.and_then(Collection::data) else {
             return Ok(Box::new(std::iter::empty()));

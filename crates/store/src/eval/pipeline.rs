@@ -125,6 +125,11 @@ pub struct Environment {
 }
 
 impl Environment {
+    /// What a sort may use.
+    pub(crate) fn sort_budget(&self) -> crate::order::Budget {
+        crate::order::Budget { memory_bytes: self.memory_limit, spill: self.spill.clone() }
+    }
+
     fn with_variables(&self, variables: Vec<(String, RawBson)>) -> Self {
         let mut inner = self.clone();
         inner.context.variables.retain(|(name, _)| !variables.iter().any(|(new, _)| new == name));

@@ -143,8 +143,8 @@ fn write_row(out: &mut impl Write, row: &Row) -> io::Result<u64> {
 
 fn words(header: [u8; HEADER]) -> [u64; 3] {
     let mut words = [0; 3];
-    for (word, bytes) in words.iter_mut().zip(header.chunks_exact(8)) {
-        *word = bytes.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte));
+    for (word, bytes) in words.iter_mut().zip(header.as_chunks().0) {
+        *word = u64::from_le_bytes(*bytes);
     }
     words
 }

@@ -6,7 +6,7 @@ use fieldveil_query::sort::Sort;
 
 use super::{Budget, Documents, Environment, deferred, listed};
 use crate::eval::random_fraction;
-use crate::order::{self, SortKeys, Sorter};
+use crate::order::{SortKeys, Sorter};
 
 /// Sorts; with a limit after it, only so many documents are held. What may not be held goes to disk.
 pub(super) fn sort(
@@ -16,9 +16,7 @@ pub(super) fn sort(
     environment: &Environment,
 ) -> Result<Documents, QueryError> {
     let keys = SortKeys::new(sort, environment.context.collation.clone())?;
-    let budget =
-        order::Budget { memory_bytes: environment.memory_limit, spill: environment.spill.clone() };
-    let mut sorter = Sorter::new(keys, limit.unwrap_or(usize::MAX), budget);
+    let mut sorter = Sorter::new(keys, limit.unwrap_or(usize::MAX), environment.sort_budget());
     Ok(deferred(move || {
         for document in input {
             sorter.add(0, document?)?;
