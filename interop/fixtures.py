@@ -15,6 +15,8 @@ import subprocess
 import sys
 import tempfile
 
+# What is fetched once, and kept outside of the repository.
+CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME", pathlib.Path.home() / ".cache")) / "fieldveil"
 BUILT = pathlib.Path(
     os.environ.get("FIELDVEIL_BUILT")
     or pathlib.Path(__file__).resolve().parent.parent / "target" / "debug"

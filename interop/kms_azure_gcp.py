@@ -10,8 +10,9 @@ import socket
 
 from certificates import LOOPBACK, Authority
 from cryptography.hazmat.primitives import serialization
+from fake_kms import encoded
 from fixtures import check, scratch, server
-from kms_fakes import Azure, Gcp, to_base64
+from kms_fakes import Azure, Gcp
 from kms_front import Front, Tunnel, dribble, drop, refuse, stall, truncate
 from kms_keys import KMS_FAILED, RANDOM, Keys
 
@@ -170,7 +171,7 @@ def main():
         shown = keys("test", "--provider", "gcp", "--kms-key", unknown, status=KMS_FAILED)
         check("an unknown key is said to be so", "NOT_FOUND" in shown)
         keys("test", "--provider", "gcp", "--kms-key", json.dumps({**on_gcp, "keyVersion": "1"}))
-        der = to_base64(gcp.private_key(serialization.Encoding.DER))
+        der = encoded(gcp.private_key(serialization.Encoding.DER))
         options = {"providers": {"gcp": {"email": gcp.email, "privateKey": der}}, "tls": {"gcp": ca}}
         keys.exchange("gcp", on_gcp, options)
 

@@ -8,7 +8,6 @@ auth method".
 """
 
 import base64
-import binascii
 import json
 import os
 import re
@@ -17,20 +16,19 @@ import secrets
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from kms_front import reply
+import kms_fakes
 
 
-class Refusal(Exception):
+class Refusal(kms_fakes.Refusal):
     def __init__(self, status, *errors):
-        super().__init__(status, errors)
-        self.status, self.body = status, {"errors": list(errors)}
+        super().__init__(status, {"errors": list(errors)})
 
 
-class Vault:
+class Vault(kms_fakes.Fake):
     """One namespace with an engine of each kind at its usual mount, and one application's role."""
 
     def __init__(self):
-        self.violations = []
+        super().__init__()
         self.sealed = False
         self.namespace = "team"
         self.role_id, self.secret_id = secrets.token_hex(18), secrets.token_hex(18)
@@ -66,16 +64,9 @@ class Vault:
         """A new version of a secret, as an operator would write it."""
         self._secrets.setdefault(path, []).append(fields)
 
-    def answer(self, request):
-        try:
-            return reply(200, self.serve(request))
-        except Refusal as refusal:
-            return reply(refusal.status, refusal.body)
-
-    def demand(self, holds, what):
-        if not holds:
-            self.violations.append(what)
-            raise Refusal(400, what)
+    @staticmethod
+    def fault(what):
+        return {"errors": [what]}
 
     def serve(self, request):
         path, _, query = request.target.partition("?")
@@ -154,12 +145,6 @@ class Vault:
             fields = None
         self.demand(isinstance(fields, dict) and set(fields) == set(names), "fields of the body")
         return fields
-
-    def base64(self, text):
-        try:
-            return base64.b64decode(text, validate=True)
-        except (binascii.Error, TypeError):
-            self.demand(False, "base64")
 
 
 def frame(data=None, auth=None):

@@ -17,12 +17,14 @@ import re
 import secrets
 import time
 import urllib.parse
+import uuid
 
 from cryptography.exceptions import InvalidSignature, InvalidTag
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from fake_kms import decoded, encoded, url_safe
 from kms_front import reply
 
 DATA_KEY_BYTES = 96
@@ -37,17 +39,16 @@ class Refusal(Exception):
         self.status, self.body = status, body
 
 
-class Service:
-    """What both clouds share: tokens, and the check of what every request must have."""
+class Fake:
+    """What strict fakes share: they know each fault of a request, and each secret that came by.
+
+    `serve` answers a request with JSON; `fault` is the body that refuses one.
+    """
 
     def __init__(self):
         self.violations = []
-        self.token_requests = 0
-        # How long new tokens live.
-        self.lifetime = 3600
-        # Every secret that came by: tokens and unwrapped data keys.
+        # Tokens and unwrapped keys.
         self.seen = []
-        self._tokens = {}
 
     def answer(self, request):
         try:
@@ -55,14 +56,35 @@ class Service:
         except Refusal as refusal:
             return reply(refusal.status, refusal.body)
 
-    def revoke(self):
-        """Takes no token any more that was given out so far."""
-        self._tokens.clear()
-
     def demand(self, holds, what):
         if not holds:
             self.violations.append(what)
-            raise Refusal(400, {"error": {"code": "BadParameter", "message": what}})
+            raise Refusal(400, self.fault(what))
+
+    def base64(self, text):
+        try:
+            return base64.b64decode(text, validate=True)
+        except (binascii.Error, TypeError):
+            self.demand(False, "base64")
+
+
+class Service(Fake):
+    """What both clouds share: tokens, and the check of what every request must have."""
+
+    def __init__(self):
+        super().__init__()
+        self.token_requests = 0
+        # How long new tokens live.
+        self.lifetime = 3600
+        self._tokens = {}
+
+    @staticmethod
+    def fault(what):
+        return error("BadParameter", what)
+
+    def revoke(self):
+        """Takes no token any more that was given out so far."""
+        self._tokens.clear()
 
     def new_token(self):
         self.token_requests += 1
@@ -118,7 +140,7 @@ class Azure(Service):
 
     def __init__(self):
         super().__init__()
-        self.tenant, self.client = str(uuid()), str(uuid())
+        self.tenant, self.client = str(uuid.uuid4()), str(uuid.uuid4())
         self.secret = secrets.token_urlsafe(30)
         # A second one, with characters that a form must escape. PyMongo's C library does not.
         self.odd_secret = secrets.token_urlsafe(24) + "~.&=+ %"
@@ -156,7 +178,7 @@ class Azure(Service):
         fields = self.json(request, "alg", "value")
         self.demand(fields["alg"] == "RSA-OAEP-256", "alg")
         self.demand(re.fullmatch(r"[A-Za-z0-9_-]+=*", fields["value"]), "value is base64url")
-        value = from_base64url(fields["value"])
+        value = decoded(fields["value"])
         oaep = padding.OAEP(padding.MGF1(hashes.SHA256()), hashes.SHA256(), None)
         if verb == "wrapkey":
             self.demand(len(value) == DATA_KEY_BYTES, "length of a data key")
@@ -168,7 +190,7 @@ class Azure(Service):
             except ValueError:
                 raise Refusal(400, error("BadParameter", "The parameter is incorrect.")) from None
             self.seen.append(result)
-        return {"kid": f"https://{self.VAULT}/keys/{self.KEY}/{version}", "value": to_base64url(result)}
+        return {"kid": f"https://{self.VAULT}/keys/{self.KEY}/{version}", "value": url_safe(result)}
 
     def token(self, request):
         self.demand(request.target == f"/{self.tenant}/oauth2/v2.0/token", f"path {request.target}")
@@ -223,7 +245,7 @@ class Gcp(Service):
             self.seen.append(plain)
             nonce = os.urandom(12)
             wrapped = nonce + self._key.encrypt(nonce, plain, None)
-            return {"name": f"{name}/cryptoKeyVersions/1", "ciphertext": to_base64(wrapped)}
+            return {"name": f"{name}/cryptoKeyVersions/1", "ciphertext": encoded(wrapped)}
         self.demand(version is None, "a version when decrypting")
         wrapped = self.base64(self.json(request, "ciphertext")["ciphertext"])
         try:
@@ -232,13 +254,7 @@ class Gcp(Service):
             message = "Decryption failed: the ciphertext is invalid."
             raise Refusal(400, {"error": {"code": 400, "message": message, "status": "INVALID_ARGUMENT"}}) from None
         self.seen.append(plain)
-        return {"plaintext": to_base64(plain), "usedPrimary": True}
-
-    def base64(self, text):
-        try:
-            return base64.b64decode(text, validate=True)
-        except binascii.Error:
-            self.demand(False, "base64")
+        return {"plaintext": encoded(plain), "usedPrimary": True}
 
     def token(self, request):
         self.demand(request.target == "/token", f"path {request.target}")
@@ -248,7 +264,7 @@ class Gcp(Service):
         self.demand(len(parts) == 3, "an assertion has three parts")
         # The clients of drivers pad them, which RFC 7515 does not want; the service takes it.
         self.demand(all(re.fullmatch(r"[A-Za-z0-9_-]+=*", part) for part in parts), "base64url")
-        header, claims = (json.loads(from_base64url(part)) for part in parts[:2])
+        header, claims = (json.loads(decoded(part)) for part in parts[:2])
         self.demand(header == {"alg": "RS256", "typ": "JWT"}, "header of the assertion")
         self.demand(set(claims) == {"iss", "aud", "scope", "iat", "exp"}, f"claims {set(claims)}")
         self.demand(claims["aud"] == f"https://{self.TOKENS}/token", f"aud {claims['aud']}")
@@ -258,7 +274,7 @@ class Gcp(Service):
         signed = ".".join(parts[:2]).encode()
         try:
             self.account.public_key().verify(
-                from_base64url(parts[2]), signed, padding.PKCS1v15(), hashes.SHA256()
+                decoded(parts[2]), signed, padding.PKCS1v15(), hashes.SHA256()
             )
         except InvalidSignature:
             raise Refusal(400, {"error": "invalid_grant", "error_description": "Invalid JWT Signature."}) from None
@@ -267,23 +283,5 @@ class Gcp(Service):
         return {"access_token": self.new_token(), "expires_in": self.lifetime, "token_type": "Bearer"}
 
 
-def uuid():
-    text = secrets.token_hex(16)
-    return "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:]))
-
-
 def error(code, message):
     return {"error": {"code": code, "message": message}}
-
-
-def to_base64(data):
-    return base64.b64encode(data).decode()
-
-
-def to_base64url(data):
-    return base64.urlsafe_b64encode(data).decode().rstrip("=")
-
-
-def from_base64url(text):
-    text = text.rstrip("=")
-    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))

@@ -23,15 +23,10 @@ class Request:
     raw: bytes
 
 
-class Front:
-    """Answers while its `with` block runs; `requests` are those that were read whole."""
+class Listener:
+    """Serves each connection to its port in a thread, while its `with` block runs."""
 
-    def __init__(self, certificate, key, answer):
-        self.answer = answer
-        self.faults = collections.deque()
-        self.requests = []
-        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self._context.load_cert_chain(certificate, key)
+    def __init__(self):
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
 
@@ -49,6 +44,18 @@ class Front:
             while True:
                 connection, _ = self._listener.accept()
                 threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+
+
+class Front(Listener):
+    """Answers while its `with` block runs; `requests` are those that were read whole."""
+
+    def __init__(self, certificate, key, answer):
+        super().__init__()
+        self.answer = answer
+        self.faults = collections.deque()
+        self.requests = []
+        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._context.load_cert_chain(certificate, key)
 
     def _serve(self, connection):
         # A client that does not trust the certificate hangs up, which is its right.
@@ -135,28 +142,13 @@ def forward(port, authority):
     return answer
 
 
-class Tunnel:
+class Tunnel(Listener):
     """An HTTP proxy that leads every `CONNECT` to one port, whatever host it names."""
 
     def __init__(self, port):
+        super().__init__()
         self.target = port
         self.hosts = []
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self._listener.getsockname()[1]
-
-    def __enter__(self):
-        threading.Thread(target=self._accept, daemon=True).start()
-        return self
-
-    def __exit__(self, *_):
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-
-    def _accept(self):
-        with contextlib.suppress(OSError):
-            while True:
-                connection, _ = self._listener.accept()
-                threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def _serve(self, client):
         with contextlib.suppress(OSError), client:

@@ -20,7 +20,6 @@ import fixtures
 from certificates import Authority
 
 HERE = pathlib.Path(__file__).resolve().parent
-CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME", pathlib.Path.home() / ".cache")) / "fieldveil"
 LIBRARIES = pathlib.Path(sys.argv[1])
 USER, PASSWORD = "Ada", "p/w@rd"
 
@@ -68,7 +67,7 @@ def installed():
     if shutil.which("node") is None or shutil.which("npm") is None:
         sys.exit("node and npm are missing")
     wanted = (HERE / "node/package.json").read_bytes()
-    folder = CACHE / f"node-{hashlib.sha256(wanted).hexdigest()[:12]}"
+    folder = fixtures.CACHE / f"node-{hashlib.sha256(wanted).hexdigest()[:12]}"
     stamp = folder / "complete"
     if not stamp.exists():
         folder.mkdir(parents=True, exist_ok=True)

@@ -31,7 +31,6 @@ import pymongo_services
 HERE = pathlib.Path(__file__).resolve().parent
 SKIPS = HERE / "pymongo-skips.txt"
 FAILURES = HERE / "pymongo-failures.txt"
-CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME", pathlib.Path.home() / ".cache")) / "fieldveil"
 
 SUITES = {
     "encryption": ["test_encryption.py"],
@@ -133,10 +132,10 @@ def unpacked():
 def source_distribution(package):
     """The unpacked source distribution that belongs to the `package` that is installed."""
     version = importlib.metadata.version(package)
-    folder = CACHE / f"{package}-{version}"
+    folder = fixtures.CACHE / f"{package}-{version}"
     if not folder.exists():
-        CACHE.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=CACHE) as part:
+        fixtures.CACHE.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=fixtures.CACHE) as part:
             part = pathlib.Path(part)
             subprocess.check_call(
                 [sys.executable, "-m", "pip", "download", "--quiet", "--no-binary", ":all:"]
@@ -232,23 +231,6 @@ def spec_files(folder):
     """Where PyMongo's classes of specification tests are from, by the end of their names."""
     files = (folder / "test" / "client-side-encryption" / "spec" / "unified").glob("*.json")
     return {re.sub("[^a-z0-9]", "", it.stem.lower()): f"spec/unified/{it.name}" for it in files}
-
-
-def older_forms(folder):
-    """How many tests `spec/legacy` has, and those of them that have no twin in `spec/unified`.
-
-    PyMongo runs the unified form only; it ships both.
-    """
-    spec = folder / "test" / "client-side-encryption" / "spec"
-
-    def tests(form):
-        files = (it for it in (spec / form).glob("*.json") if not it.name.startswith("fle2v2-"))
-        return {
-            (it.name, test["description"]) for it in files for test in json.loads(it.read_text())["tests"]
-        }
-
-    legacy, unified = tests("legacy"), tests("unified")
-    return len(legacy), sorted(legacy - unified)
 
 
 def case(file, specified, element):

@@ -55,9 +55,15 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     }
 }
 
+/// Builds our library; where it is.
+fn library() -> Result<PathBuf> {
+    step("Our library", &mut cargo(["build", "--release", "--package", "fieldveil-mongocrypt"]))?;
+    Ok(built("release").join("libmongocrypt.so"))
+}
+
 /// Builds our library and the benchmark program; where they are.
 fn build() -> Result<(PathBuf, PathBuf)> {
-    step("Our library", &mut cargo(["build", "--release", "--package", "fieldveil-mongocrypt"]))?;
+    let library = library()?;
     let program = built("release").join("abi_bench");
     step(
         "Benchmark program",
@@ -67,5 +73,5 @@ fn build() -> Result<(PathBuf, PathBuf)> {
             .arg(root().join("bench/abi_bench.c"))
             .args(["-ldl", "-lpthread"]),
     )?;
-    Ok((built("release").join("libmongocrypt.so"), program))
+    Ok((library, program))
 }

@@ -4,6 +4,7 @@ mod rust_driver;
 
 use std::env;
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::Result;
@@ -12,8 +13,9 @@ use clap::builder::PossibleValue;
 use clap::builder::PossibleValuesParser;
 
 use crate::dist;
-use crate::process::{built, cargo, root, step};
+use crate::process::{built, root, step};
 use crate::python;
+use crate::suite;
 
 #[derive(Args, Default)]
 pub(crate) struct Options {
@@ -69,7 +71,7 @@ const SUITES: &[Suite] = &[
     suite("pymongo-daemon", "PyMongo's encryption tests, our mongocryptd", "pymongo_suite.py", &["encryption", "--mode", "mongocryptd"]),
     suite("pymongo-crypt-shared", "PyMongo's encryption tests, our mongo_crypt_v1", "pymongo_suite.py", &["encryption", "--mode", "crypt_shared"]),
     suite("pymongo-libmongocrypt", "PyMongo's encryption tests, our libmongocrypt alone", "pymongo_suite.py", &["encryption", "--mode", "libmongocrypt"]),
-    by_name(Suite { prepare: libraries, ..suite("node", "The official Node driver and mongosh, by `fieldveil serve`", "node_suite.py", &["{}/dist/lib"]) }),
+    by_name(Suite { prepare: || libraries().map(drop), ..suite("node", "The official Node driver and mongosh, by `fieldveil serve`", "node_suite.py", &["{}/dist/lib"]) }),
     by_name(suite("server-docs", "The snippets and lists of docs/server.md", "server_docs.py", &[])),
     by_name(suite("pymongo-server", "PyMongo's tests of a server, by `fieldveil serve`", "pymongo_suite.py", &["server"])),
     by_name(suite("pymongo-replica-set", "The same with `--replica-set`", "pymongo_suite.py", &["server", "--replica-set"])),
@@ -89,7 +91,7 @@ fn names() -> PossibleValuesParser {
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
-    step("Programs for interop", &mut cargo(["build", "--workspace"]))?;
+    suite::build()?;
     SUITES
         .iter()
         .filter(|suite| options.suite.as_deref().map_or(suite.in_test, |name| suite.is_in(name)))
@@ -99,9 +101,11 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         })
 }
 
-/// The libraries as packages lay them out, beside the other programs.
-fn libraries() -> Result<()> {
-    dist::lay_out("debug", &built("debug").join("dist"))
+/// Makes the libraries as packages lay them out, beside the other programs; where they are.
+fn libraries() -> Result<PathBuf> {
+    let folder = built("debug").join("dist");
+    dist::lay_out("debug", &folder)?;
+    Ok(folder)
 }
 
 impl Suite {

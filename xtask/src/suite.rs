@@ -22,7 +22,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     step("Clippy", clippy.args(FEATURES).args(["--", "--deny", "warnings"]))?;
     // Programs and libraries first: tests that start them must find them, and they are what
     // the interop tests run.
-    step("Build", cargo(["build", "--workspace"]).args(FEATURES))?;
+    build()?;
     step("Rust tests", rust_tests().args(FEATURES))?;
     let mut documentation = cargo(["test", "--workspace", "--doc", "--quiet"]);
     step("Documentation tests", documentation.args(FEATURES))?;
@@ -31,6 +31,11 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     }
     println!("\nEverything passed.");
     Ok(())
+}
+
+/// All programs and libraries, as the tests and the interop suites run them.
+pub(crate) fn build() -> Result<()> {
+    step("Build", cargo(["build", "--workspace"]).args(FEATURES))
 }
 
 /// nextest where it is installed, else the runner that comes with Rust.

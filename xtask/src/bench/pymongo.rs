@@ -16,7 +16,7 @@ pub(crate) struct Options {
 }
 
 pub(super) fn run(options: &Options) -> Result<()> {
-    let (library, _) = super::build()?;
+    let library = super::library()?;
     let mut command = Command::new(python::interpreter()?);
     command.arg(root().join("bench/pymongo.py")).arg("--lib").arg(library).args(&options.options);
     step("pymongocrypt's benchmark", &mut command)

@@ -2,16 +2,13 @@
 
 use anyhow::Result;
 
-use crate::dist;
 use crate::process::{built, cargo, step};
 
 /// Builds the program of `interop/rust-driver`, linked to the `libmongocrypt` of a layout as
 /// `cargo xtask dist` makes it, under `dist/` beside the other programs.
 pub(super) fn build() -> Result<()> {
-    let programs = built("debug");
-    let layout = programs.join("dist");
-    dist::lay_out("debug", &layout)?;
+    let layout = super::libraries()?;
     let mut build = cargo(["build", "--manifest-path", "interop/rust-driver/Cargo.toml"]);
-    build.args(["--locked", "--target-dir"]).arg(programs.join(".."));
+    build.args(["--locked", "--target-dir"]).arg(built("debug").join(".."));
     step("The official Rust driver", build.env("MONGOCRYPT_LIB_DIR", layout.join("lib")))
 }
