@@ -9,7 +9,7 @@ use clap::{Args, Subcommand};
 use crate::process::{built, cargo, root, step};
 
 mod core;
-mod instructions;
+pub(crate) mod instructions;
 mod pymongo;
 
 #[derive(Args)]

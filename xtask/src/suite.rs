@@ -3,6 +3,7 @@
 use anyhow::Result;
 use clap::Args;
 
+use crate::bench;
 use crate::interop;
 use crate::process::{cargo, step, succeeds};
 
@@ -26,6 +27,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     step("Rust tests", rust_tests().args(FEATURES))?;
     let mut documentation = cargo(["test", "--workspace", "--doc", "--quiet"]);
     step("Documentation tests", documentation.args(FEATURES))?;
+    bench::instructions::gate()?;
     if !options.no_interop {
         interop::run(&interop::Options::default())?;
     }

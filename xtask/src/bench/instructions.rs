@@ -32,8 +32,29 @@ const TOLERANCE: f64 = 3.0;
 /// The function at whose ends callgrind starts, stops and writes.
 const COUNTED: &str = "counted_operations";
 
+/// Compares with the table as part of the tests, where valgrind is at hand or can be installed.
+pub(crate) fn gate() -> Result<()> {
+    if !has_valgrind() && !install_valgrind() {
+        println!("\n== Instruction counts: left out, valgrind is missing");
+        return Ok(());
+    }
+    run(&Options { bless: false })
+}
+
+fn has_valgrind() -> bool {
+    succeeds(Command::new("valgrind").arg("--version"))
+}
+
+/// Installs Debian's package, if there are Debian packages here and we may.
+fn install_valgrind() -> bool {
+    const INSTALL: [&str; 4] = ["install", "--yes", "--no-install-recommends", "valgrind"];
+    let apt = || Command::new("apt-get");
+    let installs = || succeeds(apt().args(INSTALL).env("DEBIAN_FRONTEND", "noninteractive"));
+    (installs() || succeeds(apt().arg("update")) && installs()) && has_valgrind()
+}
+
 pub(super) fn run(options: &Options) -> Result<()> {
-    if !succeeds(Command::new("valgrind").arg("--version")) {
+    if !has_valgrind() {
         bail!("valgrind is missing: install it, or leave this command out");
     }
     let (library, program) = super::build()?;
