@@ -75,8 +75,8 @@ impl<'a> Update<'a> {
             return Ok(());
         }
         let options = &mut self.options;
-        let mut statement =
-            doc! { "q": self.query.clone(), "u": to_bson(&self.update), "multi": self.multi };
+        let query = std::mem::take(&mut self.query);
+        let mut statement = doc! { "q": query, "u": to_bson(&self.update), "multi": self.multi };
         if let Some(upsert) = options.upsert {
             statement.insert("upsert", upsert);
         }

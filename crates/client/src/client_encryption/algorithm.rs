@@ -143,8 +143,11 @@ mod tests {
         for algorithm in Algorithm::ALL {
             assert_eq!(algorithm.as_str().parse::<Algorithm>().unwrap(), algorithm);
         }
-        let error = "AES-128".parse::<Algorithm>().unwrap_err();
-        assert!(error.to_string().contains("unknown algorithm 'AES-128'"));
+        let error = "AES-128".parse::<Algorithm>().unwrap_err().to_string();
+        assert!(error.contains("unknown algorithm 'AES-128'"));
+        for algorithm in Algorithm::ALL {
+            assert!(error.contains(algorithm.as_str()), "{algorithm} is offered");
+        }
     }
 
     #[test]

@@ -68,7 +68,7 @@ pub enum ConfigError {
 
     /// No algorithm of this name.
     #[error(
-        "unknown algorithm '{given}': use AEAD_AES_256_CBC_HMAC_SHA_512-Deterministic (can be queried for equality) or AEAD_AES_256_CBC_HMAC_SHA_512-Random"
+        "unknown algorithm '{given}': use AEAD_AES_256_CBC_HMAC_SHA_512-Deterministic (can be queried for equality) or AEAD_AES_256_CBC_HMAC_SHA_512-Random; for Queryable Encryption Indexed, Unindexed, Range or String"
     )]
     Algorithm {
         /// What was given.

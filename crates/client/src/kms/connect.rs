@@ -100,8 +100,9 @@ impl HttpProxy {
 
     async fn connect(&self, host: &str, port: u16) -> io::Result<TcpStream> {
         let mut stream = TcpStream::connect((self.host.as_str(), self.port)).await?;
+        let target = authority(host, port);
         let mut request =
-            Zeroizing::new(format!("CONNECT {host}:{port} HTTP/1.1\r\nHost: {host}:{port}\r\n"));
+            Zeroizing::new(format!("CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n"));
         if let Some(authorization) = &self.authorization {
             request.push_str("Proxy-Authorization: ");
             request.push_str(authorization);
@@ -121,7 +122,7 @@ impl HttpProxy {
         match status(&reply) {
             Some(200..=299) => Ok(stream),
             Some(status) => Err(io::Error::other(format!(
-                "the HTTP proxy refused to connect to {host}:{port} with status {status}"
+                "the HTTP proxy refused to connect to {target} with status {status}"
             ))),
             None => Err(io::Error::other("the HTTP proxy does not speak HTTP")),
         }
@@ -135,6 +136,11 @@ impl fmt::Debug for HttpProxy {
             .field("port", &self.port)
             .finish_non_exhaustive()
     }
+}
+
+/// Host and port as they stand in a request: an IPv6 address in brackets (RFC 3986, 3.2.2).
+fn authority(host: &str, port: u16) -> String {
+    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
 }
 
 fn status(reply: &[u8]) -> Option<u16> {
@@ -179,6 +185,12 @@ mod tests {
         let request = served.await.unwrap();
         assert!(request.starts_with("CONNECT kms.example.com:443 HTTP/1.1\r\n"));
         assert!(request.contains("Proxy-Authorization: Basic dXNlcjpzZWNyZXQ=\r\n"));
+    }
+
+    #[test]
+    fn an_ipv6_address_stands_in_brackets() {
+        assert_eq!(authority("::1", 5696), "[::1]:5696");
+        assert_eq!(authority("kms.example.com", 443), "kms.example.com:443");
     }
 
     #[tokio::test]
