@@ -64,6 +64,11 @@ impl Engine {
     }
 
     #[cfg(target_arch = "x86_64")]
+    pub(crate) fn avx512(self) -> Option<Avx512> {
+        self.avx512
+    }
+
+    #[cfg(target_arch = "x86_64")]
     pub(crate) fn vaes(self) -> Option<Vaes> {
         self.vaes
     }
@@ -107,6 +112,19 @@ impl Engine {
         #[cfg(not(target_arch = "x86_64"))]
         let _ = messages;
         Sha512Lanes::None
+    }
+
+    /// Every kernel that this processor can run, the fastest or not.
+    #[cfg(test)]
+    pub(crate) fn every_sha512_lanes(self) -> Vec<Sha512Lanes> {
+        let mut lanes = vec![Sha512Lanes::None];
+        #[cfg(target_arch = "x86_64")]
+        {
+            lanes.extend(self.avx2.map(Sha512Lanes::Avx2x4));
+            lanes.extend(self.avx512.map(Sha512Lanes::Avx512x4));
+            lanes.extend(self.avx512.map(Sha512Lanes::Avx512x8));
+        }
+        lanes
     }
 }
 

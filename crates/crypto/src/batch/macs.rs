@@ -13,6 +13,9 @@ use crate::hmac::HmacSha512;
 
 const BLOCK: usize = 128;
 
+#[cfg(target_arch = "x86_64")]
+mod short;
+
 /// A message to authenticate: the concatenation of three parts.
 pub(super) struct Message<'a> {
     pub(super) key: &'a HmacSha512,
@@ -21,18 +24,61 @@ pub(super) struct Message<'a> {
 
 /// Writes the first half of the MAC of each message.
 pub(super) fn macs<'a>(message: impl Fn(usize) -> Message<'a>, out: &mut [[u8; 32]]) {
-    match Engine::get().sha512_lanes(out.len()) {
+    let engine = Engine::get();
+    #[cfg(target_arch = "x86_64")]
+    if let Some(kernel) = engine.avx512() {
+        let long = short::macs(kernel, &message, out);
+        if long > 0 {
+            let is_long = |index| !short::is_short(&message(index));
+            in_lanes(engine.sha512_lanes(long), &message, is_long, out);
+        }
+        return;
+    }
+    in_lanes(engine.sha512_lanes(out.len()), &message, |_| true, out);
+}
+
+/// The same for those messages alone that `is_wanted` names.
+fn in_lanes<'a>(
+    lanes: Sha512Lanes,
+    message: &impl Fn(usize) -> Message<'a>,
+    is_wanted: impl Fn(usize) -> bool,
+    out: &mut [[u8; 32]],
+) {
+    let queue = Queue { next: 0, message, is_wanted };
+    match lanes {
         #[cfg(target_arch = "x86_64")]
-        Sha512Lanes::Avx512x8(kernel) => run(3, |s, b| kernel.sha512_x8(s, b), message, out),
+        Sha512Lanes::Avx512x8(kernel) => run(3, |s, b| kernel.sha512_x8(s, b), queue, out),
         #[cfg(target_arch = "x86_64")]
-        Sha512Lanes::Avx512x4(kernel) => run(2, |s, b| kernel.sha512_x4(s, b), message, out),
+        Sha512Lanes::Avx512x4(kernel) => run(2, |s, b| kernel.sha512_x4(s, b), queue, out),
         #[cfg(target_arch = "x86_64")]
-        Sha512Lanes::Avx2x4(kernel) => run(3, |s, b| kernel.sha512_x4(s, b), message, out),
-        Sha512Lanes::None => {
-            for (index, out) in out.iter_mut().enumerate() {
-                let Message { key, parts } = message(index);
-                out.copy_from_slice(key.mac(parts).split_at(32).0);
-            }
+        Sha512Lanes::Avx2x4(kernel) => run(3, |s, b| kernel.sha512_x4(s, b), queue, out),
+        Sha512Lanes::None => one_by_one(queue, out),
+    }
+}
+
+/// The messages that no lane has taken yet.
+struct Queue<M, W> {
+    next: usize,
+    message: M,
+    is_wanted: W,
+}
+
+impl<'a, M: Fn(usize) -> Message<'a>, W: Fn(usize) -> bool> Queue<M, W> {
+    /// The next message below `end`, and its index.
+    fn take(&mut self, end: usize) -> Option<(usize, Message<'a>)> {
+        let index = (self.next..end).find(|index| (self.is_wanted)(*index))?;
+        self.next = index + 1;
+        Some((index, (self.message)(index)))
+    }
+}
+
+fn one_by_one<'a>(
+    mut queue: Queue<impl Fn(usize) -> Message<'a>, impl Fn(usize) -> bool>,
+    out: &mut [[u8; 32]],
+) {
+    while let Some((index, Message { key, parts })) = queue.take(out.len()) {
+        if let Some(out) = out.get_mut(index) {
+            out.copy_from_slice(key.mac(parts).split_at(32).0);
         }
     }
 }
@@ -42,18 +88,17 @@ pub(super) fn macs<'a>(message: impl Fn(usize) -> Message<'a>, out: &mut [[u8; 3
 fn run<'a, const LANES: usize>(
     worthwhile: usize,
     kernel: impl Fn(&mut [[u64; LANES]; 8], &[[u8; BLOCK]; LANES]),
-    message: impl Fn(usize) -> Message<'a>,
+    mut queue: Queue<impl Fn(usize) -> Message<'a>, impl Fn(usize) -> bool>,
     out: &mut [[u8; 32]],
 ) {
     let mut state = [[0; LANES]; 8];
     let mut blocks = [[0; BLOCK]; LANES];
     let mut lanes: [Lane<'a>; LANES] = std::array::from_fn(|_| Lane::Idle);
-    let mut next = 0;
     loop {
         let mut busy = 0;
         for (lane, (doing, block)) in lanes.iter_mut().zip(&mut blocks).enumerate() {
             let mut column = std::array::from_fn(|i| state[i][lane]);
-            if doing.advance(&mut column, block, &message, &mut next, out) {
+            if doing.advance(&mut column, block, &mut queue, out) {
                 for (words, word) in state.iter_mut().zip(column) {
                     words[lane] = word;
                 }
@@ -69,7 +114,7 @@ fn run<'a, const LANES: usize>(
         let mut column = std::array::from_fn(|i| state[i][lane]);
         while !matches!(doing, Lane::Idle) {
             Sha512::compress(&mut column, std::slice::from_ref(block));
-            doing.advance(&mut column, block, &message, &mut next, out);
+            doing.advance(&mut column, block, &mut queue, out);
         }
         column.zeroize();
     }
@@ -99,8 +144,7 @@ impl<'a> Lane<'a> {
         &mut self,
         column: &mut [u64; 8],
         block: &mut [u8; BLOCK],
-        message: &impl Fn(usize) -> Message<'a>,
-        next: &mut usize,
+        queue: &mut Queue<impl Fn(usize) -> Message<'a>, impl Fn(usize) -> bool>,
         out: &mut [[u8; 32]],
     ) -> bool {
         if let Self::Inner { index, key, rest } = self {
@@ -118,13 +162,10 @@ impl<'a> Lane<'a> {
         {
             write_words(column, mac);
         }
-        if *next == out.len() {
+        let Some((index, Message { key, parts })) = queue.take(out.len()) else {
             *self = Self::Idle;
             return false;
-        }
-        let index = *next;
-        *next += 1;
-        let Message { key, parts } = message(index);
+        };
         let mut rest = Rest::new(parts);
         rest.write_block(block);
         *column = *key.inner();
@@ -225,13 +266,20 @@ mod tests {
         let mut out = vec![[0; 32]; parts.len()];
         macs(message, &mut out);
         assert!(out == expected, "kernel");
+        let all = || Queue { next: 0, message, is_wanted: |_| true };
         for worthwhile in [1, 3] {
             out.fill([0; 32]);
-            run(worthwhile, reference::<4>, message, &mut out);
+            run(worthwhile, reference::<4>, all(), &mut out);
             assert!(out == expected, "four lanes, {worthwhile} of them used");
             out.fill([0; 32]);
-            run(worthwhile, reference::<8>, message, &mut out);
+            run(worthwhile, reference::<8>, all(), &mut out);
             assert!(out == expected, "eight lanes, {worthwhile} of them used");
+        }
+        for lanes in Engine::get().every_sha512_lanes() {
+            out.fill([0; 32]);
+            in_lanes(lanes, &message, |index| index % 3 > 0, &mut out);
+            in_lanes(lanes, &message, |index| index % 3 == 0, &mut out);
+            assert!(out == expected, "each of the kernels");
         }
     }
 
@@ -250,6 +298,26 @@ mod tests {
             })
             .collect();
         check(&keys(), &parts);
+    }
+
+    /// As many as leave each number of messages for the last group; of every length that has one
+    /// block, parts empty or not.
+    #[test]
+    fn every_number_of_short_messages() {
+        let text: Vec<u8> = (0..120u32).map(|i| (i * 31 + 7) as u8).collect();
+        for count in 0..=26 {
+            for first in 0..=112 {
+                let parts: Vec<[Vec<u8>; 3]> = (0..count)
+                    .map(|n| {
+                        let (head, tail) = text[..(first + n * 5) % 113]
+                            .split_at((first + n * 5) % 113 * (n % 3) / 3);
+                        let (middle, tail) = tail.split_at(first * tail.len() / 112);
+                        [head.to_vec(), middle.to_vec(), tail.to_vec()]
+                    })
+                    .collect();
+                check(&keys()[..1 + first % 3], &parts);
+            }
+        }
     }
 
     proptest! {

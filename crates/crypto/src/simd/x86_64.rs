@@ -12,7 +12,7 @@ mod woven;
 
 pub(crate) use aes::{Aes, RoundKeys};
 pub(crate) use avx2::Avx2;
-pub(crate) use avx512::Avx512;
+pub(crate) use avx512::{Avx512, SHORT, Short};
 pub(crate) use sha256::ShaNi;
 pub(crate) use sha512::Bmi2;
 pub(crate) use vaes::Vaes;

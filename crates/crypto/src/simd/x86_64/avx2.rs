@@ -78,7 +78,13 @@ pub(super) fn load_words(blocks: &[[u8; 128]; 4], i: usize) -> [__m256i; 4] {
         let words = unsafe { _mm256_loadu_si256(quarters[i].as_ptr().cast()) };
         rows[lane] = _mm256_shuffle_epi8(words, to_little_endian);
     }
-    let [a, b, c, d] = rows;
+    transpose(rows)
+}
+
+/// Rows become columns.
+#[inline]
+#[target_feature(enable = "avx2")]
+pub(super) fn transpose([a, b, c, d]: [__m256i; 4]) -> [__m256i; 4] {
     let even = [_mm256_unpacklo_epi64(a, b), _mm256_unpacklo_epi64(c, d)];
     let odd = [_mm256_unpackhi_epi64(a, b), _mm256_unpackhi_epi64(c, d)];
     [

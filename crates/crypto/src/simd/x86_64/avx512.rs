@@ -6,7 +6,11 @@ use std::arch::x86_64::*;
 use super::avx2::{load, load_words, store};
 use super::lanes::{self, Vector};
 
-/// Proof that the processor has AVX2 and AVX-512 F and VL.
+mod hmac;
+
+pub(crate) use hmac::{SHORT, Short};
+
+/// Proof that the processor has AVX2 and AVX-512 F, BW and VL.
 #[derive(Clone, Copy)]
 pub(crate) struct Avx512(());
 
@@ -14,6 +18,7 @@ impl Avx512 {
     pub(crate) fn detect() -> Option<Self> {
         let has = is_x86_feature_detected!("avx2")
             && is_x86_feature_detected!("avx512f")
+            && is_x86_feature_detected!("avx512bw")
             && is_x86_feature_detected!("avx512vl");
         has.then_some(Self(()))
     }
@@ -28,6 +33,24 @@ impl Avx512 {
     pub(crate) fn sha512_x4(self, state: &mut [[u64; 4]; 8], blocks: &[[u8; 128]; 4]) {
         // SAFETY: `self` proves that the processor has the instructions.
         unsafe { sha512_x4(state, blocks) }
+    }
+
+    /// The first half of the HMAC-SHA-512 of each of eight short messages.
+    ///
+    /// # Panics
+    /// If a message is not short.
+    pub(crate) fn hmac_x8(self, messages: &[Short<'_>; 8], out: &mut [[u8; 32]; 8]) {
+        // SAFETY: `self` proves that the processor has the instructions.
+        unsafe { hmac::hmac_x8(messages, out) }
+    }
+
+    /// The first half of the HMAC-SHA-512 of each of four short messages.
+    ///
+    /// # Panics
+    /// If a message is not short.
+    pub(crate) fn hmac_x4(self, messages: &[Short<'_>; 4], out: &mut [[u8; 32]; 4]) {
+        // SAFETY: `self` proves that the processor has the instructions.
+        unsafe { hmac::hmac_x4(messages, out) }
     }
 }
 
@@ -80,7 +103,7 @@ const XOR3: i32 = 0b1001_0110;
 const CHOOSE: i32 = 0b1100_1010;
 const MAJORITY: i32 = 0b1110_1000;
 
-/// Made by [`sha512_x8`] alone, so a value proves AVX-512 F.
+/// Made by [`sha512_x8`] and [`hmac`] alone, so a value proves AVX-512 F.
 #[derive(Clone, Copy)]
 struct V8(__m512i);
 
@@ -133,7 +156,7 @@ impl Vector for V8 {
     }
 }
 
-/// Made by [`sha512_x4`] alone, so a value proves AVX2 and AVX-512 F and VL.
+/// Made by [`sha512_x4`] and [`hmac`] alone, so a value proves AVX2 and AVX-512 F and VL.
 #[derive(Clone, Copy)]
 struct V4(__m256i);
 

@@ -1,0 +1,55 @@
+//! Messages that fill one block together with their padding: by kernels that take them whole.
+#![expect(clippy::indexing_slicing, reason = "fewer than LANES messages wait")]
+
+use super::Message;
+use crate::simd::x86_64::{Avx512, SHORT, Short};
+
+const LANES: usize = 8;
+
+pub(super) fn is_short(message: &Message<'_>) -> bool {
+    message.parts.iter().map(|part| part.len()).sum::<usize>() <= SHORT
+}
+
+/// Writes the first half of the MAC of each short message; returns how many are longer.
+pub(super) fn macs<'a>(
+    kernel: Avx512,
+    message: &impl Fn(usize) -> Message<'a>,
+    out: &mut [[u8; 32]],
+) -> usize {
+    let (mut places, mut waiting, mut long) = ([0; LANES], 0, 0);
+    let mut lanes = None;
+    for index in 0..out.len() {
+        let message = message(index);
+        if !is_short(&message) {
+            long += 1;
+            continue;
+        }
+        let short =
+            Short { inner: message.key.inner(), outer: message.key.outer(), parts: message.parts };
+        let lanes = lanes.get_or_insert([short; LANES]);
+        lanes[waiting] = short;
+        places[waiting] = index;
+        waiting += 1;
+        if waiting == LANES {
+            flush(kernel, lanes, &places, out);
+            waiting = 0;
+        }
+    }
+    if let Some(lanes) = &lanes {
+        flush(kernel, lanes, &places[..waiting], out);
+    }
+    long
+}
+
+/// Hashes as many messages as there are places for.
+fn flush(kernel: Avx512, lanes: &[Short<'_>; LANES], places: &[usize], out: &mut [[u8; 32]]) {
+    let mut macs = [[0; 32]; LANES];
+    match (places.len(), lanes.first_chunk(), macs.first_chunk_mut()) {
+        (0, ..) => {}
+        (..5, Some(lanes), Some(macs)) => kernel.hmac_x4(lanes, macs),
+        _ => kernel.hmac_x8(lanes, &mut macs),
+    }
+    for (place, mac) in places.iter().zip(macs) {
+        out[*place] = mac;
+    }
+}

@@ -1,0 +1,198 @@
+//! HMAC-SHA-512 of several short messages at once, from the bytes of the messages to the tags in
+//! registers: one block of the inner hash, one of the outer.
+//!
+//! Nothing is gathered in memory first: each part of a message is loaded to its place in the block
+//! under a mask, and the inner digest is already what the outer block begins with.
+
+use std::arch::x86_64::*;
+
+use super::super::avx2;
+use super::super::lanes;
+use super::{V4, V8};
+
+/// Messages up to this length fill one block together with their padding.
+pub(crate) const SHORT: usize = 128 - 17;
+
+/// Bits of the block of the pad and of the digest, which is the message of the outer hash.
+const OUTER_BITS: i64 = (128 + 64) * 8;
+
+/// A message and its key.
+#[derive(Clone, Copy)]
+pub(crate) struct Short<'a> {
+    /// The chaining value after the inner pad.
+    pub(crate) inner: &'a [u64; 8],
+    /// The chaining value after the outer pad.
+    pub(crate) outer: &'a [u64; 8],
+    /// What the message is the concatenation of; at most [`SHORT`] bytes.
+    pub(crate) parts: [&'a [u8]; 3],
+}
+
+/// # Safety
+/// The processor must have AVX2 and AVX-512 F, BW and VL.
+#[target_feature(enable = "avx2,avx512f,avx512bw,avx512vl")]
+pub(super) unsafe fn hmac_x8(messages: &[Short<'_>; 8], out: &mut [[u8; 32]; 8]) {
+    let mut rows = [[_mm512_setzero_si512(); 8]; 2];
+    let mut bits = [0; 8];
+    for lane in 0..8 {
+        ([rows[0][lane], rows[1][lane]], bits[lane]) = load_block(messages[lane].parts);
+    }
+    let mut words = [V8(_mm512_setzero_si512()); 16];
+    for half in 0..2 {
+        let to_little_endian = |row| _mm512_shuffle_epi8(row, to_little_endian());
+        let columns = transpose(rows[half].map(to_little_endian));
+        words[8 * half..8 * half + 8].copy_from_slice(&columns.map(V8));
+    }
+    words[15] = V8(load(&bits));
+    let mut state = load_states(messages.map(|message| message.inner));
+    for hash in 0..2 {
+        if hash == 1 {
+            words = [V8(_mm512_setzero_si512()); 16];
+            words[..8].copy_from_slice(&state);
+            words[8] = V8(_mm512_set1_epi64(i64::MIN));
+            words[15] = V8(_mm512_set1_epi64(OUTER_BITS));
+            state = load_states(messages.map(|message| message.outer));
+        }
+        lanes::compress(&mut state, &mut words);
+    }
+    for (out, row) in out.iter_mut().zip(transpose(state.map(|words| words.0))) {
+        let digest = _mm512_castsi512_si256(_mm512_shuffle_epi8(row, to_little_endian()));
+        // SAFETY: 32 bytes are writable, and the store needs no alignment.
+        unsafe { _mm256_storeu_si256(out.as_mut_ptr().cast(), digest) }
+    }
+}
+
+/// # Safety
+/// The processor must have AVX2 and AVX-512 F, BW and VL.
+#[target_feature(enable = "avx2,avx512f,avx512bw,avx512vl")]
+pub(super) unsafe fn hmac_x4(messages: &[Short<'_>; 4], out: &mut [[u8; 32]; 4]) {
+    let mut rows = [[_mm256_setzero_si256(); 4]; 4];
+    let mut bits = [0; 4];
+    for lane in 0..4 {
+        let (halves, length) = load_block(messages[lane].parts);
+        for half in 0..2 {
+            let row = _mm512_shuffle_epi8(halves[half], to_little_endian());
+            rows[2 * half][lane] = _mm512_castsi512_si256(row);
+            rows[2 * half + 1][lane] = _mm512_extracti64x4_epi64::<1>(row);
+        }
+        bits[lane] = length;
+    }
+    let mut words = [V4(_mm256_setzero_si256()); 16];
+    for quarter in 0..4 {
+        let columns = avx2::transpose(rows[quarter]);
+        words[4 * quarter..4 * quarter + 4].copy_from_slice(&columns.map(V4));
+    }
+    words[15] = V4(avx2::load(&bits));
+    let mut state = load_four_states(messages.map(|message| message.inner));
+    for hash in 0..2 {
+        if hash == 1 {
+            words = [V4(_mm256_setzero_si256()); 16];
+            words[..8].copy_from_slice(&state);
+            words[8] = V4(_mm256_set1_epi64x(i64::MIN));
+            words[15] = V4(_mm256_set1_epi64x(OUTER_BITS));
+            state = load_four_states(messages.map(|message| message.outer));
+        }
+        lanes::compress(&mut state, &mut words);
+    }
+    let [a, b, c, d, ..] = state.map(|words| words.0);
+    for (out, row) in out.iter_mut().zip(avx2::transpose([a, b, c, d])) {
+        let order = _mm512_castsi512_si256(to_little_endian());
+        // SAFETY: 32 bytes are writable, and the store needs no alignment.
+        unsafe { _mm256_storeu_si256(out.as_mut_ptr().cast(), _mm256_shuffle_epi8(row, order)) }
+    }
+}
+
+/// Both halves of the block of a message, without its length in bits, and that length.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw")]
+fn load_block(parts: [&[u8]; 3]) -> ([__m512i; 2], u64) {
+    assert!(parts.iter().map(|part| part.len()).sum::<usize>() <= SHORT);
+    let mut halves = [_mm512_setzero_si512(); 2];
+    let mut at = 0;
+    for part in parts {
+        // An address that is not mapped would cost much time, though nothing is read there.
+        if part.is_empty() {
+            continue;
+        }
+        let mask = (u128::MAX >> (128 - part.len())) << at;
+        let start = part.as_ptr().wrapping_sub(at).cast();
+        // SAFETY: what the mask lets through are the bytes of `part`; others are not accessed.
+        unsafe {
+            halves[0] = _mm512_mask_loadu_epi8(halves[0], mask as u64, start);
+            let start = start.wrapping_add(64);
+            halves[1] = _mm512_mask_loadu_epi8(halves[1], (mask >> 64) as u64, start);
+        }
+        at += part.len();
+    }
+    let (mark, mask) = (_mm512_set1_epi8(i8::MIN), 1u128 << at);
+    halves[0] = _mm512_mask_mov_epi8(halves[0], mask as u64, mark);
+    halves[1] = _mm512_mask_mov_epi8(halves[1], (mask >> 64) as u64, mark);
+    (halves, (at as u64 + 128) * 8)
+}
+
+/// The chaining values of all lanes, word by word.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn load_states(states: [&[u64; 8]; 8]) -> [V8; 8] {
+    if states.iter().all(|state| std::ptr::eq(*state, states[0])) {
+        return states[0].map(|word| V8(_mm512_set1_epi64(word.cast_signed())));
+    }
+    transpose(states.map(|state| load(state))).map(V8)
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn load_four_states(states: [&[u64; 8]; 4]) -> [V4; 8] {
+    let mut words = [V4(_mm256_setzero_si256()); 8];
+    for half in 0..2 {
+        let rows = states.map(|state| avx2::load(&state.as_chunks().0[half]));
+        words[4 * half..4 * half + 4].copy_from_slice(&avx2::transpose(rows).map(V4));
+    }
+    words
+}
+
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn load(words: &[u64; 8]) -> __m512i {
+    // SAFETY: 64 bytes are readable, and the load needs no alignment.
+    unsafe { _mm512_loadu_si512(words.as_ptr().cast()) }
+}
+
+/// The order of bytes that turns around each word.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn to_little_endian() -> __m512i {
+    _mm512_set_epi64(
+        0x0809_0a0b_0c0d_0e0f,
+        0x0001_0203_0405_0607,
+        0x0809_0a0b_0c0d_0e0f,
+        0x0001_0203_0405_0607,
+        0x0809_0a0b_0c0d_0e0f,
+        0x0001_0203_0405_0607,
+        0x0809_0a0b_0c0d_0e0f,
+        0x0001_0203_0405_0607,
+    )
+}
+
+/// Rows become columns.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn transpose(rows: [__m512i; 8]) -> [__m512i; 8] {
+    // By steps of one word, of two and of four.
+    let mut pairs = [_mm512_setzero_si512(); 8];
+    for i in 0..4 {
+        pairs[i] = _mm512_unpacklo_epi64(rows[2 * i], rows[2 * i + 1]);
+        pairs[i + 4] = _mm512_unpackhi_epi64(rows[2 * i], rows[2 * i + 1]);
+    }
+    let mut columns = [_mm512_setzero_si512(); 8];
+    for odd in 0..2 {
+        let [a, b, c, d] = [0, 1, 2, 3].map(|i| pairs[4 * odd + i]);
+        let (low, high) = (_mm512_shuffle_i64x2::<0x44>(a, b), _mm512_shuffle_i64x2::<0xee>(a, b));
+        let (low2, high2) =
+            (_mm512_shuffle_i64x2::<0x44>(c, d), _mm512_shuffle_i64x2::<0xee>(c, d));
+        columns[odd] = _mm512_shuffle_i64x2::<0x88>(low, low2);
+        columns[odd + 2] = _mm512_shuffle_i64x2::<0xdd>(low, low2);
+        columns[odd + 4] = _mm512_shuffle_i64x2::<0x88>(high, high2);
+        columns[odd + 6] = _mm512_shuffle_i64x2::<0xdd>(high, high2);
+    }
+    columns
+}
