@@ -1,6 +1,7 @@
 //! What stands on the command line.
 
 mod keys;
+mod store;
 
 use std::path::PathBuf;
 
@@ -8,6 +9,7 @@ use clap::{Parser, Subcommand};
 use fieldveil_server::serve::ServeArgs;
 
 pub(crate) use keys::*;
+pub(crate) use store::*;
 
 /// Encrypts chosen fields of documents in the client, so that the database never sees them.
 #[derive(Debug, Parser)]
@@ -23,6 +25,8 @@ pub(crate) enum Command {
     Quickstart(QuickstartArgs),
     /// Run the embedded database server
     Serve(ServeArgs),
+    /// Check, compact, copy and restore the data of a server that is not running
+    Store(StoreArgs),
     /// Make and manage keys
     Keys(KeysArgs),
     /// Show what encryption does to a command: each encrypted value with its field, algorithm and
@@ -32,6 +36,17 @@ pub(crate) enum Command {
     Explain(ExplainArgs),
     /// Work with encryption schemas
     Schema(SchemaArgs),
+    /// Print a script that completes these commands in a shell
+    ///
+    /// For bash: fieldveil completions bash > /etc/bash_completion.d/fieldveil
+    Completions(CompletionsArgs),
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct CompletionsArgs {
+    /// The shell
+    #[arg(value_enum)]
+    pub(crate) shell: clap_complete::Shell,
 }
 
 #[derive(Debug, clap::Args)]

@@ -14,6 +14,8 @@ pub(crate) const SOME_FAILED: u8 = 11;
 pub(crate) const REFUSED: u8 = 12;
 /// `schema check` found faults.
 pub(crate) const FAULTY_SCHEMA: u8 = 13;
+/// `store check` found documents and indexes that disagree.
+pub(crate) const FAULTY_STORE: u8 = 14;
 /// A setting or an argument cannot work.
 const SETTINGS: u8 = 20;
 /// The key vault cannot be used, or has not what was asked for.
@@ -66,7 +68,7 @@ mod tests {
     #[test]
     fn every_code_is_documented() {
         let page = include_str!("../../../docs/errors.md");
-        let codes = [FAILURE, WORK_LEFT, SOME_FAILED, REFUSED, FAULTY_SCHEMA];
+        let codes = [FAILURE, WORK_LEFT, SOME_FAILED, REFUSED, FAULTY_SCHEMA, FAULTY_STORE];
         for code in codes.into_iter().chain([SETTINGS, KEY_VAULT, KMS, CRYPTO, DATABASE]) {
             assert!(page.contains(&format!("\n| {code} |")), "{code}");
         }

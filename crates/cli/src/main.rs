@@ -12,13 +12,14 @@ mod schema;
 mod serve;
 mod settings;
 mod shell;
+mod store;
 
 use std::{
     io::{self, IsTerminal},
     process::ExitCode,
 };
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use tracing_subscriber::EnvFilter;
 
 use crate::args::{Args, Command, SchemaCommand};
@@ -56,10 +57,16 @@ async fn run(args: Args) -> anyhow::Result<ExitCode> {
     match args.command {
         Command::Quickstart(args) => quickstart::run(&args).await,
         Command::Serve(args) => serve::run(args).await,
+        Command::Store(args) => store::run(&args),
         Command::Keys(args) => keys::run(args).await,
         Command::Explain(args) => explain::run(&args),
         Command::Schema(args) => match args.command {
             SchemaCommand::Check(args) => schema::check(&args),
         },
+        Command::Completions(args) => {
+            let mut command = Args::command();
+            clap_complete::generate(args.shell, &mut command, "fieldveil", &mut io::stdout());
+            Ok(ExitCode::SUCCESS)
+        }
     }
 }

@@ -97,6 +97,12 @@ pub struct CompactReport {
     pub after: u64,
 }
 
+/// Whether a directory is a data directory already; opening another makes it one.
+#[must_use]
+pub fn is_data_directory(directory: &Path) -> bool {
+    directory.join(MARKER).exists()
+}
+
 /// Makes the data file of a directory that nobody has open as small as it can be.
 ///
 /// # Errors
