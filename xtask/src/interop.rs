@@ -62,19 +62,19 @@ const SUITES: &[Suite] = &[
     suite("crypt-shared", "Our mongo_crypt_v1 inside the C library of pymongocrypt", "crypt_shared_smoke.py", &["{}/libmongo_crypt_v1.so"]),
     suite("pymongocrypt", "pymongocrypt's own tests over our libmongocrypt", "pymongocrypt_suite.py", &["--lib", "{}/libmongocrypt.so"]),
     suite("differential", "Our libmongocrypt and the C library side by side", "differential.py", &["--lib", "{}/libmongocrypt.so"]),
-    suite("kms-aws", "Data keys under AWS KMS, as moto plays it", "kms_aws.py", &[]),
-    suite("kms-azure-gcp", "Data keys under Azure and Google Cloud, as strict fakes play them", "kms_azure_gcp.py", &[]),
-    suite("kms-kmip", "Data keys under KMIP, as PyKMIP's server speaks it", "kms_kmip.py", &[]),
-    suite("kms-vault", "A master key from HashiCorp Vault, as a strict fake plays it", "kms_vault.py", &[]),
+    suite("kms-aws", "Data keys under AWS KMS, as moto plays it", "kms/aws.py", &[]),
+    suite("kms-azure-gcp", "Data keys under Azure and Google Cloud, as strict fakes play them", "kms/azure_gcp.py", &[]),
+    suite("kms-kmip", "Data keys under KMIP, as PyKMIP's server speaks it", "kms/pykmip.py", &[]),
+    suite("kms-vault", "A master key from HashiCorp Vault, as a strict fake plays it", "kms/vault.py", &[]),
     Suite { prepare: rust_driver::build, ..suite("rust-driver", "The official Rust driver's quick start, linked to our libmongocrypt", "rust_driver.py", &["{}/fieldveil-rust-driver", "{}/dist/lib"]) },
     suite("same-answers", "PyMongo with encryption and without it, side by side", "same_answers.py", &[]),
-    suite("pymongo-daemon", "PyMongo's encryption tests, our mongocryptd", "pymongo_suite.py", &["encryption", "--mode", "mongocryptd"]),
-    suite("pymongo-crypt-shared", "PyMongo's encryption tests, our mongo_crypt_v1", "pymongo_suite.py", &["encryption", "--mode", "crypt_shared"]),
-    suite("pymongo-libmongocrypt", "PyMongo's encryption tests, our libmongocrypt alone", "pymongo_suite.py", &["encryption", "--mode", "libmongocrypt"]),
+    suite("pymongo-daemon", "PyMongo's encryption tests, our mongocryptd", "pymongo/suite.py", &["encryption", "--mode", "mongocryptd"]),
+    suite("pymongo-crypt-shared", "PyMongo's encryption tests, our mongo_crypt_v1", "pymongo/suite.py", &["encryption", "--mode", "crypt_shared"]),
+    suite("pymongo-libmongocrypt", "PyMongo's encryption tests, our libmongocrypt alone", "pymongo/suite.py", &["encryption", "--mode", "libmongocrypt"]),
     by_name(Suite { prepare: || libraries().map(drop), ..suite("node", "The official Node driver and mongosh, by `fieldveil serve`", "node_suite.py", &["{}/dist/lib"]) }),
     by_name(suite("server-docs", "The snippets and lists of docs/server.md", "server_docs.py", &[])),
-    by_name(suite("pymongo-server", "PyMongo's tests of a server, by `fieldveil serve`", "pymongo_suite.py", &["server"])),
-    by_name(suite("pymongo-replica-set", "The same with `--replica-set`", "pymongo_suite.py", &["server", "--replica-set"])),
+    by_name(suite("pymongo-server", "PyMongo's tests of a server, by `fieldveil serve`", "pymongo/suite.py", &["server"])),
+    by_name(suite("pymongo-replica-set", "The same with `--replica-set`", "pymongo/suite.py", &["server", "--replica-set"])),
 ];
 
 /// One name for several suites.
@@ -126,6 +126,7 @@ impl Suite {
             .arg(self.script)
             .args(self.arguments.iter().map(|argument| argument.replace("{}", &shown)))
             .env("FIELDVEIL_BUILT", &programs)
+            .env("PYTHONPATH", root().join("interop"))
             .env("PATH", search_path()?);
         Ok(command)
     }

@@ -2,7 +2,7 @@
 
 It has each value encrypted under five data keys. Those of the local provider, of KMIP and of AWS are
 known from what is published, so those ciphertexts are compared as they are. The keys of Azure and
-GCP can be unwrapped by their owners alone; there the fakes of `fake_kms.py` give other data keys,
+GCP can be unwrapped by their owners alone; there the fakes of `kms/loose_fakes.py` give other data keys,
 and the ciphertexts to expect are made here, from those of the local key.
 """
 
@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from bson.binary import Binary
 
-import fake_kms
+from kms import loose_fakes
 
 CLOUDS = ("azure", "gcp")
 # Of a ciphertext: algorithm, id of the data key, BSON type. All of it is authenticated.
@@ -25,7 +25,7 @@ def without_accounts(corpus, key_documents, local_master_key):
     local = decrypt(local_master_key, b"", key_documents["local"]["keyMaterial"])
     for provider in CLOUDS:
         document = key_documents[provider]
-        key = fake_kms.unwrap(document["keyMaterial"])
+        key = loose_fakes.unwrap(document["keyMaterial"])
         for name, entry in corpus.items():
             if name.startswith(f"{provider}_") and is_encrypted(entry):
                 model = corpus["local" + name.removeprefix(provider)]["value"]

@@ -16,15 +16,15 @@ import secrets
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-import kms_fakes
+from kms import strict_fakes
 
 
-class Refusal(kms_fakes.Refusal):
+class Refusal(strict_fakes.Refusal):
     def __init__(self, status, *errors):
         super().__init__(status, {"errors": list(errors)})
 
 
-class Vault(kms_fakes.Fake):
+class Vault(strict_fakes.Fake):
     """One namespace with an engine of each kind at its usual mount, and one application's role."""
 
     def __init__(self):

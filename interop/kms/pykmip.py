@@ -10,7 +10,7 @@ import time
 
 from certificates import Authority
 from fixtures import check, free_port, scratch, server
-from kms_keys import KMS_FAILED, RANDOM, Keys
+from kms.keys import KMS_FAILED, RANDOM, Keys
 
 
 @contextlib.contextmanager

@@ -16,8 +16,8 @@ import boto3
 
 from certificates import Authority
 from fixtures import check, end, free_port, scratch, server
-from kms_front import Front, drop, forward, refuse, stall, truncate
-from kms_keys import KMS_FAILED, RANDOM, Keys
+from kms.front import Front, drop, forward, refuse, stall, truncate
+from kms.keys import KMS_FAILED, RANDOM, Keys
 
 REGION = "us-east-1"
 # Setting up the account takes this many requests, which moto lets through unsigned.

@@ -24,8 +24,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from fake_kms import decoded, encoded, url_safe
-from kms_front import reply
+from kms.loose_fakes import decoded, encoded, url_safe
+from kms.front import reply
 
 DATA_KEY_BYTES = 96
 CLOCK_SKEW_SECONDS = 300

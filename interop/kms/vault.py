@@ -6,9 +6,9 @@ import os
 
 from certificates import Authority
 from fixtures import check, scratch, server
-from kms_fake_vault import Vault
-from kms_front import Front, drop, refuse, truncate
-from kms_keys import KMS_FAILED, RANDOM, Keys
+from kms.front import Front, drop, refuse, truncate
+from kms.keys import KMS_FAILED, RANDOM, Keys
+from kms.strict_vault import Vault
 
 
 def main():

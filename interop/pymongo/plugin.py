@@ -1,6 +1,6 @@
 """A plugin of pytest for PyMongo's own tests: what is left out, and where things are on this machine.
 
-`pymongo_suite.py` loads it and says by environment variables what to do.
+`suite.py` loads it and says by environment variables what to do.
 """
 
 import fnmatch
@@ -51,15 +51,15 @@ def pytest_collection_modifyitems(config, items):
 
 
 def adapt_corpus(tests):
-    import pymongo_corpus
+    import corpus
 
     read = tests.json_data
 
     def json_data(*path):
         if path != ("corpus", "corpus-encrypted.json"):
             return read(*path)
-        providers = (*pymongo_corpus.CLOUDS, "local")
+        providers = (*corpus.CLOUDS, "local")
         keys = {it: read("corpus", f"corpus-key-{it}.json") for it in providers}
-        return pymongo_corpus.without_accounts(read(*path), keys, tests.LOCAL_MASTER_KEY)
+        return corpus.without_accounts(read(*path), keys, tests.LOCAL_MASTER_KEY)
 
     tests.json_data = json_data

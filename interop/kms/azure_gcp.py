@@ -10,11 +10,11 @@ import socket
 
 from certificates import LOOPBACK, Authority
 from cryptography.hazmat.primitives import serialization
-from fake_kms import encoded
+from kms.loose_fakes import encoded
 from fixtures import check, scratch, server
-from kms_fakes import Azure, Gcp
-from kms_front import Front, Tunnel, dribble, drop, refuse, stall, truncate
-from kms_keys import KMS_FAILED, RANDOM, Keys
+from kms.front import Front, Tunnel, dribble, drop, refuse, stall, truncate
+from kms.keys import KMS_FAILED, RANDOM, Keys
+from kms.strict_fakes import Azure, Gcp
 
 HOSTS = [Azure.VAULT, Azure.LOGIN, Gcp.TOKENS, Gcp.KMS]
 

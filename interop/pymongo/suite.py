@@ -1,11 +1,11 @@
 """Runs PyMongo's own tests, from its source distribution, against our programs.
 
-    python pymongo_suite.py encryption --mode mongocryptd
-    python pymongo_suite.py server
-    python pymongo_suite.py server --replica-set
+    python suite.py encryption --mode mongocryptd
+    python suite.py server
+    python suite.py server --replica-set
 
 The source distribution is fetched from PyPI once and unpacked outside the repository. Tests that are
-not run stand in `pymongo-skips.txt` with their reasons.
+not run stand in `skips.txt` with their reasons.
 """
 
 import argparse
@@ -24,13 +24,13 @@ import tempfile
 import typing
 import xml.etree.ElementTree
 
-import fake_kms
 import fixtures
-import pymongo_services
+import services
+from kms import loose_fakes
 
 HERE = pathlib.Path(__file__).resolve().parent
-SKIPS = HERE / "pymongo-skips.txt"
-FAILURES = HERE / "pymongo-failures.txt"
+SKIPS = HERE / "skips.txt"
+FAILURES = HERE / "failures.txt"
 
 SUITES = {
     "encryption": ["test_encryption.py"],
@@ -102,10 +102,10 @@ def main():
             environment["FIELDVEIL_PORTS"] = json.dumps({"27017": int(environment["DB_PORT"])})
         if options.suite == "encryption":
             with_daemon = options.mode == "mongocryptd"
-            environment |= pymongo_services.environment(stack, scratch, known_keys(), with_daemon)
+            environment |= services.environment(stack, scratch, known_keys(), with_daemon)
         environment |= tested_programs(options.mode, scratch)
         environment["FIELDVEIL_SKIPS"] = "\n".join(pattern for pattern, _ in skips)
-        environment["PYTHONPATH"] = str(HERE)
+        environment["PYTHONPATH"] = f"{HERE}{os.pathsep}{HERE.parent}"
         results = []
         for file in files:
             results += [known(it, failures) for it in run(options, folder, file, scratch, environment)]
@@ -185,8 +185,8 @@ def known_keys():
     data = source_distribution("pymongocrypt") / "test" / "data"
     document = json.loads((data / "key-document.json").read_text())
     reply = json.loads((data / "kms-reply.txt").read_text().split("\n\n", 1)[1])
-    wrapped = fake_kms.decoded(document["keyMaterial"]["$binary"]["base64"])
-    return {wrapped: fake_kms.decoded(reply["Plaintext"])}
+    wrapped = loose_fakes.decoded(document["keyMaterial"]["$binary"]["base64"])
+    return {wrapped: loose_fakes.decoded(reply["Plaintext"])}
 
 
 def tested_programs(mode, scratch):
@@ -213,7 +213,7 @@ class Case(typing.NamedTuple):
 def run(options, folder, file, scratch, environment):
     """Runs one of PyMongo's files."""
     xml_file = scratch / f"{file}.xml"
-    command = [sys.executable, "-m", "pytest", f"test/{file}", "-q", "-p", "pymongo_plugin"]
+    command = [sys.executable, "-m", "pytest", f"test/{file}", "-q", "-p", "plugin"]
     command += ["-o", "addopts=", "-W", "default", "-p", "no:cacheprovider", "--tb=short"]
     command += ["--timeout", str(options.timeout), f"--junitxml={xml_file}", "-k", options.only]
     print(f"== {file}", flush=True)

@@ -1,7 +1,7 @@
 """What PyMongo's encryption tests expect to run beside them, and how they find it.
 
 Key services that answer, that fail on purpose and that have wrong certificates, a KMIP server, and
-`mongocryptd`. The tests name fixed ports for some; `pymongo_plugin.py` leads them to the ports that
+`mongocryptd`. The tests name fixed ports for some; `plugin.py` leads them to the ports that
 were free here, so that two runs do not meet.
 """
 
@@ -16,10 +16,10 @@ from kmip.core.enums import CryptographicAlgorithm, CryptographicUsageMask, Secr
 from kmip.pie.client import ProxyKmipClient
 from kmip.pie.objects import SecretData, SymmetricKey
 
-import fake_kms
 import fixtures
 from certificates import Authority
-from kms_kmip import kmip
+from kms import loose_fakes
+from kms.pykmip import kmip
 
 # The secret "1" of the published tests, under which their KMIP data keys are wrapped.
 KMIP_SECRET = bytes.fromhex(
@@ -50,20 +50,20 @@ def environment(stack, folder, known_keys, with_daemon):
     """Starts all of it until `stack` is left; gives the environment variables that lead there."""
     authority = Authority(folder)
     client = authority.issue("client")[2]
-    clouds = authority.issue("clouds", fake_kms.HOSTS)[2]
+    clouds = authority.issue("clouds", loose_fakes.HOSTS)[2]
     plain = authority.issue("server")[2]
     expired = authority.issue("expired", expired=True)[2]
     elsewhere = authority.issue("elsewhere", ["wronghost.com"])[2]
 
     def serving(*arguments, **options):
-        return stack.enter_context(fake_kms.serving(*arguments, **options))
+        return stack.enter_context(loose_fakes.serving(*arguments, **options))
 
     ports = {port: fixtures.free_port() for port in DAEMON_PORTS}
-    ports[9000] = serving(fake_kms.Useless, expired)
-    ports[9001] = serving(fake_kms.Useless, elsewhere)
-    ports[9002] = serving(fake_kms.Useless, plain, client_authority=authority.file)
-    ports[9003] = serving(fake_kms.Failing, plain)
-    clouds = serving(fake_kms.Clouds, clouds, known=known_keys)
+    ports[9000] = serving(loose_fakes.Useless, expired)
+    ports[9001] = serving(loose_fakes.Useless, elsewhere)
+    ports[9002] = serving(loose_fakes.Useless, plain, client_authority=authority.file)
+    ports[9003] = serving(loose_fakes.Failing, plain)
+    clouds = serving(loose_fakes.Clouds, clouds, known=known_keys)
     kmip_port = fixtures.free_port()
     stack.enter_context(kmip(folder, authority, kmip_port))
     register_kmip_objects(kmip_port, client, authority)
