@@ -81,6 +81,10 @@ impl Engine {
     /// SHA-512: compresses blocks of one message.
     pub(crate) fn sha512(self, state: &mut [u64; 8], blocks: &[[u8; 128]]) {
         #[cfg(target_arch = "x86_64")]
+        if let Some(avx512) = self.avx512 {
+            return avx512.sha512(state, blocks);
+        }
+        #[cfg(target_arch = "x86_64")]
         if let Some(bmi2) = self.bmi2 {
             return bmi2.sha512(state, blocks);
         }

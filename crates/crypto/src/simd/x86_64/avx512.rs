@@ -7,20 +7,30 @@ use super::avx2::{load, load_words, store};
 use super::lanes::{self, Vector};
 
 mod hmac;
+mod sha512;
 
 pub(crate) use hmac::{SHORT, Short};
+pub(super) use sha512::scheduled_rounds;
 
-/// Proof that the processor has AVX2 and AVX-512 F, BW and VL.
+/// Proof that the processor has AVX2, BMI1, BMI2, and AVX-512 F, BW and VL.
 #[derive(Clone, Copy)]
 pub(crate) struct Avx512(());
 
 impl Avx512 {
     pub(crate) fn detect() -> Option<Self> {
         let has = is_x86_feature_detected!("avx2")
+            && is_x86_feature_detected!("bmi1")
+            && is_x86_feature_detected!("bmi2")
             && is_x86_feature_detected!("avx512f")
             && is_x86_feature_detected!("avx512bw")
             && is_x86_feature_detected!("avx512vl");
         has.then_some(Self(()))
+    }
+
+    /// SHA-512: compresses blocks, one after the other.
+    pub(crate) fn sha512(self, state: &mut [u64; 8], blocks: &[[u8; 128]]) {
+        // SAFETY: `self` proves that the processor has the instructions.
+        unsafe { sha512::sha512(state, blocks) }
     }
 
     /// SHA-512: compresses one block of each of eight messages. `state[i]` are the `i`-th words.

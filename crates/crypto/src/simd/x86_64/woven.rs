@@ -10,20 +10,24 @@
 use zeroize::Zeroize;
 
 use super::aes::{Aes, Block, RoundKeys, Schedule};
-use super::sha512::{Bmi2, Keyed};
+use super::avx512::Avx512;
+use super::sha512::{Bmi2, Keyed, Row};
 
 mod encrypt;
 
 /// Bytes that one step encrypts, and hashes.
 pub(crate) const STEP: usize = 128;
 
-/// Proof that the processor has AES-NI, AVX2, BMI1 and BMI2.
+/// Proof that the processor has AES-NI, AVX2, BMI1 and BMI2; and AVX-512, if it says so.
 #[derive(Clone, Copy)]
-pub(crate) struct Woven(());
+pub(crate) struct Woven {
+    avx512: bool,
+}
 
 impl Woven {
     pub(crate) fn detect() -> Option<Self> {
-        (Aes::detect().is_some() && Bmi2::detect().is_some()).then_some(Self(()))
+        let avx512 = Avx512::detect().is_some();
+        (Aes::detect().is_some() && Bmi2::detect().is_some()).then_some(Self { avx512 })
     }
 
     /// Encrypts `buffer` from `cipher_at` on in place, in whole steps as far as it reaches, and
@@ -52,7 +56,13 @@ impl Woven {
                 (hashed.first_chunk(), ahead.as_chunks_mut().0.first_chunk_mut())
             {
                 // SAFETY: `self` proves that the processor has the instructions.
-                unsafe { encrypt::step(&mut work, chain, blocks, state, hashed) }
+                unsafe {
+                    if self.avx512 {
+                        encrypt::step_avx512(&mut work, chain, blocks, state, hashed);
+                    } else {
+                        encrypt::step(&mut work, chain, blocks, state, hashed);
+                    }
+                }
             }
         }
         work.keys.zeroize();
@@ -70,7 +80,7 @@ struct Work {
 
 impl Work {
     fn new(keys: &Schedule) -> Self {
-        Self { keyed: [[0; 4]; 20], keys: *keys, blocks: [[0; 16]; 8] }
+        Self { keyed: [Row::ZERO; 20], keys: *keys, blocks: [[0; 16]; 8] }
     }
 }
 
@@ -85,12 +95,14 @@ mod tests {
         fn equals_one_after_the_other(
             key: [u8; 32],
             iv: Block,
+            avx512: bool,
             state: [u64; 8],
             lag in 128usize..300,
             hash_at in 0usize..40,
             buffer in prop::collection::vec(any::<u8>(), 340..2000),
         ) {
             let (Some(woven), Some(aes)) = (Woven::detect(), Aes::detect()) else { return Ok(()) };
+            let woven = Woven { avx512: woven.avx512 && avx512 };
             let keys = aes.expand(&key);
             let cipher_at = hash_at + lag;
             let (mut ours, mut chain, mut ours_state) = (buffer.clone(), iv, state);

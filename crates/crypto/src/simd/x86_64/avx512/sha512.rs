@@ -1,0 +1,124 @@
+//! SHA-512 of one message: rounds in general registers, and the message schedule in vectors of
+//! four words, its instructions spread between those of the rounds.
+
+use std::arch::x86_64::*;
+
+use super::super::constants::K512;
+use super::super::sha512::{self, Row, sha512_round, sha512_rounds};
+
+/// Four rounds, and meanwhile the four words of the message schedule for sixteen rounds later:
+/// `$i` is the index of the four, and the words for this and the next rounds are in `$w0` to `$w3`.
+/// The new words replace those in `$w0`, and go with the round constants added to `$keyed`. The rest
+/// is as in [`sha512_rounds`].
+macro_rules! scheduled_rounds {
+    ($variables:tt, $bc:ident, $keyed:expr, $i:expr, $words:tt) => {
+        scheduled_rounds!($variables, $bc, $keyed, $i, $words, ["", ""] ["", ""] ["", ""] ["", ""],)
+    };
+    ($variables:tt, $bc:ident, $keyed:expr, $i:expr, [$w0:ident $w1:ident $w2:ident $w3:ident],
+        $one:tt $two:tt $three:tt $four:tt, $($operands:tt)*) => {
+        sha512_rounds!(
+            @ $variables, $bc, $keyed, $i,
+            // Words 1 and 9 steps on, and the first function of the schedule.
+            ["valignq {x}, {w1}, {w0}, 1"
+             "valignq {y}, {w3}, {w2}, 1"
+             "vprorq {z}, {x}, 1"
+             "vpaddq {w0}, {w0}, {y}"
+             "vprorq {y}, {x}, 8"
+             "vpsrlq {x}, {x}, 7"]
+            ["vpternlogq {x}, {y}, {z}, 0x96"
+             "valignq {y}, {zero}, {w3}, 2"
+             "vpaddq {w0}, {w0}, {x}"
+             // The second function: of words that are there for the lower two.
+             "vprorq {x}, {y}, 19"
+             "vprorq {z}, {y}, 61"
+             "vpsrlq {y}, {y}, 6"]
+            ["vpternlogq {x}, {y}, {z}, 0x96"
+             "vpaddq {w0}, {w0}, {x}"
+             // And of those for the upper two.
+             "valignq {y}, {w0}, {zero}, 2"
+             "vprorq {x}, {y}, 19"
+             "vprorq {z}, {y}, 61"
+             "vpsrlq {y}, {y}, 6"]
+            ["vpternlogq {x}, {y}, {z}, 0x96"
+             "vpaddq {w0}, {w0}, {x}"
+             "vpaddq {x}, {w0}, ymmword ptr [rip + {constants} + {offset} + 128]"
+             "vmovdqa ymmword ptr [{keyed} + {offset} + 128], {x}"
+             ""
+             ""],
+            $one $two $three $four,
+            w0 = inout(ymm_reg) $w0,
+            w1 = in(ymm_reg) $w1,
+            w2 = in(ymm_reg) $w2,
+            w3 = in(ymm_reg) $w3,
+            zero = in(ymm_reg) _mm256_setzero_si256(),
+            x = out(ymm_reg) _,
+            y = out(ymm_reg) _,
+            z = out(ymm_reg) _,
+            constants = sym K512,
+            $($operands)*
+        )
+    };
+}
+
+pub(in super::super) use scheduled_rounds;
+
+/// # Safety
+/// The processor must have AVX2, BMI1, BMI2, and AVX-512 F and VL.
+#[target_feature(enable = "avx2,bmi1,bmi2,avx512f,avx512vl")]
+#[expect(unused_assignments, reason = "by the last round")]
+pub(super) unsafe fn sha512(state: &mut [u64; 8], blocks: &[[u8; 128]]) {
+    let mut keyed = [Row::ZERO; 20];
+    for block in blocks {
+        let [mut w0, mut w1, mut w2, mut w3] = sha512::load(block, &mut keyed);
+        let [mut a, mut b, mut c, mut d, mut e, mut f, mut g, mut h] = *state;
+        let mut bc = b ^ c;
+        macro_rules! sixteen_rounds {
+            ($i:expr) => {
+                // SAFETY: reads four words of `keyed`, and as many of the constants; writes four
+                // words of `keyed`, sixteen words on.
+                unsafe {
+                    let keyed = keyed.as_mut_ptr();
+                    scheduled_rounds!([a b c d e f g h], bc, keyed, $i, [w0 w1 w2 w3]);
+                    scheduled_rounds!([e f g h a b c d], bc, keyed, $i + 1, [w1 w2 w3 w0]);
+                    scheduled_rounds!([a b c d e f g h], bc, keyed, $i + 2, [w2 w3 w0 w1]);
+                    scheduled_rounds!([e f g h a b c d], bc, keyed, $i + 3, [w3 w0 w1 w2]);
+                }
+            };
+        }
+        sixteen_rounds!(0);
+        sixteen_rounds!(4);
+        sixteen_rounds!(8);
+        sixteen_rounds!(12);
+        // SAFETY: reads nothing but the last sixteen words of `keyed`.
+        unsafe {
+            sha512_rounds!([a b c d e f g h], bc, keyed.as_ptr(), 16);
+            sha512_rounds!([e f g h a b c d], bc, keyed.as_ptr(), 17);
+            sha512_rounds!([a b c d e f g h], bc, keyed.as_ptr(), 18);
+            sha512_rounds!([e f g h a b c d], bc, keyed.as_ptr(), 19);
+        }
+        for (word, end) in state.iter_mut().zip([a, b, c, d, e, f, g, h]) {
+            *word = word.wrapping_add(end);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use crate::simd::x86_64::Avx512;
+
+    proptest! {
+        #[test]
+        fn equals_sha2(state: [u64; 8], seed: [u8; 32], count in 0usize..20) {
+            let Some(kernel) = Avx512::detect() else { return Ok(()) };
+            let blocks: Vec<[u8; 128]> = (0..count)
+                .map(|n| std::array::from_fn(|i| seed[i % 32].wrapping_mul((i + n * 7) as u8 | 1)))
+                .collect();
+            let (mut ours, mut expected) = (state, state);
+            kernel.sha512(&mut ours, &blocks);
+            sha2::block_api::compress512(&mut expected, &blocks);
+            prop_assert_eq!(ours, expected);
+        }
+    }
+}
