@@ -84,6 +84,14 @@ pub trait Source: Send + Sync {
     /// # Errors
     /// Those of the stage.
     fn report(&self, stage: &str, argument: &RawBson) -> Result<Option<Documents>, QueryError>;
+
+    /// Whether the pipeline may go on; asked where it works long on what it has read already.
+    ///
+    /// # Errors
+    /// When its time is over, or it was killed.
+    fn go_on(&self) -> Result<(), QueryError> {
+        Ok(())
+    }
 }
 
 /// A document on its way into the target of `$merge`.
@@ -158,8 +166,26 @@ pub fn run(
             _ => None,
         };
         documents = apply(stage, documents, limit, environment)?;
+        if matches!(stage, Stage::Unwind { .. }) {
+            // Much can come out of it after little was read.
+            documents = interruptible(documents, Arc::clone(&environment.source));
+        }
     }
     Ok(documents)
+}
+
+/// How many documents come out of a stage before it is asked whether to go on.
+const DOCUMENTS_PER_CHECK: u32 = 64;
+
+fn interruptible(documents: Documents, source: Arc<dyn Source>) -> Documents {
+    let mut count = 0_u32;
+    Box::new(documents.map(move |document| {
+        count = count.wrapping_add(1);
+        if count.is_multiple_of(DOCUMENTS_PER_CHECK) {
+            source.go_on()?;
+        }
+        document
+    }))
 }
 
 /// Compiles a pipeline for its faults only.

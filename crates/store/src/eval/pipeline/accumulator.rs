@@ -58,6 +58,7 @@ enum Kind {
 }
 
 /// What one group has gathered.
+#[derive(Clone)]
 pub(super) enum State {
     Sum(Sum),
     Count(i64),

@@ -9,7 +9,7 @@ use fieldveil_query::sort::Sort;
 use fieldveil_query::value::Number;
 use fieldveil_query::{FieldPath, QueryError};
 
-use super::accumulator::{Ordered, Plan};
+use super::accumulator::{Ordered, Plan, State};
 use super::unwind::set;
 use super::{Budget, Documents, Environment, deferred, listed, size_of};
 use crate::eval::Context;
@@ -86,6 +86,7 @@ pub(super) fn set_window_fields(
         });
     }
     let mut budget = Budget::new("$setWindowFields", environment);
+    let environment = environment.clone();
     Ok(deferred(move || {
         let mut rows = Vec::new();
         for document in input {
@@ -112,7 +113,7 @@ pub(super) fn set_window_fields(
         });
         let mut documents = Vec::with_capacity(rows.len());
         for partition in rows.chunk_by(|left, right| left.partition == right.partition) {
-            documents.extend(fill(partition, &outputs, &sorter, &context)?);
+            documents.extend(fill(partition, &outputs, &sorter, &environment)?);
         }
         Ok(listed(documents))
     }))
@@ -123,11 +124,13 @@ fn fill(
     rows: &[Row],
     outputs: &[Output],
     sorter: &Sorter,
-    context: &Context,
+    environment: &Environment,
 ) -> Result<Vec<RawDocumentBuf>, QueryError> {
     let mut documents: Vec<RawDocumentBuf> = rows.iter().map(|row| row.document.clone()).collect();
     for output in outputs {
-        for (value, document) in values(rows, output, sorter, context)?.iter().zip(&mut documents) {
+        for (value, document) in
+            values(rows, output, sorter, environment)?.iter().zip(&mut documents)
+        {
             *document = set(document, &output.path, Some(value.as_raw_bson_ref()))?;
         }
     }
@@ -138,8 +141,9 @@ fn values(
     rows: &[Row],
     output: &Output,
     sorter: &Sorter,
-    context: &Context,
+    environment: &Environment,
 ) -> Result<Vec<RawBson>, QueryError> {
+    let context = &environment.context;
     let mut list = Vec::with_capacity(rows.len());
     match &output.function {
         Function::DocumentNumber => list.extend((1..=rows.len()).map(whole_number)),
@@ -180,37 +184,62 @@ fn values(
         }
         Function::Series(series) if series.has_window() => {
             for index in 0..rows.len() {
+                environment.source.go_on()?;
                 let range = output.window.range(rows, index)?;
                 list.push(series.over_window(rows.get(range).unwrap_or_default(), context)?);
             }
         }
         Function::Series(series) => list = series.over_partition(rows, context)?,
         Function::Accumulator(plan) => {
-            let mut previous: Option<(Range<usize>, RawBson)> = None;
+            let mut running = None;
             for index in 0..rows.len() {
+                environment.source.go_on()?;
                 let range = output.window.range(rows, index)?;
-                if let Some((known, value)) = &previous
-                    && *known == range
-                {
-                    list.push(value.clone());
-                    continue;
-                }
-                let value = accumulate(plan, rows.get(range.clone()).unwrap_or_default(), context)?;
-                list.push(value.clone());
-                previous = Some((range, value));
+                let moved = Accumulated::moved(running.take(), range, plan, rows, context)?;
+                list.push(moved.value.clone());
+                running = Some(moved);
             }
         }
     }
     Ok(list)
 }
 
-fn accumulate(plan: &Plan, rows: &[Row], context: &Context) -> Result<RawBson, QueryError> {
-    let first = rows.first().map_or(fieldveil_query::document::empty(), |row| &row.document);
-    let mut state = plan.start(first, context)?;
-    for row in rows {
-        plan.add(&mut state, &row.document, &Scope::new(&row.document, context))?;
+/// An accumulator over a window that moves on, often only at its upper bound.
+struct Accumulated {
+    range: Range<usize>,
+    state: State,
+    value: RawBson,
+}
+
+impl Accumulated {
+    /// What the accumulator comes to over `range`. Of a window that only grew, the new rows are
+    /// added to what was known.
+    fn moved(
+        previous: Option<Self>,
+        range: Range<usize>,
+        plan: &Plan,
+        rows: &[Row],
+        context: &Context,
+    ) -> Result<Self, QueryError> {
+        let (mut state, from) = match previous {
+            Some(previous) if previous.range == range => return Ok(previous),
+            Some(Self { range: known, state, .. }) if grew(&known, &range) => (state, known.end),
+            _ => {
+                let first = rows.get(range.clone()).and_then(<[Row]>::first);
+                let first = first.map_or(fieldveil_query::document::empty(), |row| &row.document);
+                (plan.start(first, context)?, range.start)
+            }
+        };
+        for row in rows.get(from..range.end).unwrap_or_default() {
+            plan.add(&mut state, &row.document, &Scope::new(&row.document, context))?;
+        }
+        let value = plan.finish(state.clone());
+        Ok(Self { range, state, value })
     }
-    Ok(plan.finish(state))
+}
+
+fn grew(known: &Range<usize>, range: &Range<usize>) -> bool {
+    !known.is_empty() && known.start == range.start && known.end <= range.end
 }
 
 impl Window {
