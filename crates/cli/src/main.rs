@@ -17,12 +17,16 @@ mod store;
 use std::{
     io::{self, IsTerminal},
     process::ExitCode,
+    time::Duration,
 };
 
 use clap::{CommandFactory, Parser};
 use tracing_subscriber::EnvFilter;
 
 use crate::args::{Args, Command, SchemaCommand};
+
+/// How long threads may take to end once the work is done.
+const LEAVE: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
     let args = Args::parse();
@@ -41,7 +45,11 @@ fn main() -> ExitCode {
             return ExitCode::from(exit::FAILURE);
         }
     };
-    match runtime.block_on(run(args)) {
+    let result = runtime.block_on(run(args));
+    // A command of a server that has ended may still be at work; whatever it has not said to be
+    // done may be left undone.
+    runtime.shutdown_timeout(LEAVE);
+    match result {
         Ok(code) => code,
         Err(error) => {
             eprintln!("error: {}", output::chain(&error));

@@ -7,7 +7,7 @@ use bson::{RawArray, RawBsonRef, RawDocument, spec::ElementType};
 use crate::{codes, error::CommandError};
 
 /// Fields that every command takes.
-const GENERIC: &[&str] = &[
+pub(crate) const GENERIC: &[&str] = &[
     "$audit",
     "$client",
     "$clusterTime",

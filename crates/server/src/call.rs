@@ -54,7 +54,8 @@ impl<'a> Call<'a> {
 
     /// When a read or write of this command has to stop.
     pub(crate) fn interrupt(&self) -> Interrupt {
-        self.deadline.map_or_else(Interrupt::never, Interrupt::at)
+        let interrupt = self.deadline.map_or_else(Interrupt::never, Interrupt::at);
+        interrupt.or_killed(self.peer.activity.killed())
     }
 
     /// The documents of a field that may be an array in the body or a sequence of its own.

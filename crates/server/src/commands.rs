@@ -15,6 +15,7 @@ mod find;
 mod find_and_modify;
 mod handshake;
 mod index;
+mod operation;
 mod parameters;
 mod session;
 mod statistics;
@@ -43,4 +44,5 @@ pub(crate) const FAMILIES: &[&[Command]] = &[
     write::COMMANDS,
     bulk_write::COMMANDS,
     statistics::COMMANDS,
+    operation::COMMANDS,
 ];

@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicBool},
     time::{Duration, Instant},
 };
 
@@ -140,9 +140,10 @@ impl OpenCursor {
         }
     }
 
-    /// Gives the source the time that is left.
-    pub(crate) fn resume(&mut self) {
+    /// Gives the source the time that is left, and the flag that `killOp` sets.
+    pub(crate) fn resume(&mut self, killed: Arc<AtomicBool>) {
         let interrupt = self.time_left.map_or_else(Interrupt::never, Interrupt::after);
+        let interrupt = interrupt.or_killed(killed);
         match &mut self.source {
             Source::Store(cursor) => cursor.set_interrupt(interrupt),
             Source::Tail(tail) => tail.set_interrupt(interrupt),

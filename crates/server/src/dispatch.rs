@@ -33,9 +33,11 @@ const MAX_AWAIT: Duration = Duration::from_secs(60 * 60);
 impl Service for Shared {
     type Peer = Peer;
 
-    fn connected(&self, id: i32, address: PeerAddress) -> Peer {
+    fn connected(&self, id: i32, address: PeerAddress) -> Arc<Peer> {
         self.counters.connected();
-        Peer::new(id, address)
+        let peer = Arc::new(Peer::new(id, address));
+        self.operations.connected(&peer);
+        peer
     }
 
     async fn answer(self: &Arc<Self>, peer: &Arc<Peer>, request: Request) -> Answer {
@@ -43,8 +45,13 @@ impl Service for Shared {
         answer(self, peer, request).instrument(span).await
     }
 
-    fn disconnected(&self, _peer: &Peer) {
+    fn disconnected(&self, peer: &Peer) {
+        self.operations.disconnected(peer);
         self.counters.disconnected();
+    }
+
+    fn interrupt(&self) {
+        self.operations.kill_all();
     }
 }
 
@@ -270,6 +277,7 @@ async fn place(
     let (shared, peer, request) = (Arc::clone(shared), Arc::clone(peer), Arc::clone(request));
     let span = tracing::Span::current();
     let running = tokio::task::spawn_blocking(move || {
+        let _busy = shared.operations.begin(&peer, command.name, &request);
         span.in_scope(|| run(&shared, &peer, command, &request))
     });
     running.await.unwrap_or_else(|error| {

@@ -19,6 +19,7 @@ mod cursors;
 mod dispatch;
 mod error;
 mod fail_points;
+mod operations;
 mod options;
 mod peer;
 mod reply;

@@ -10,6 +10,7 @@ use crate::{
         scram::Challenge,
         user::{User, UserName},
     },
+    operations::Activity,
     shared::Shared,
 };
 
@@ -18,6 +19,7 @@ use crate::{
 pub(crate) struct Peer {
     pub(crate) id: i32,
     pub(crate) address: PeerAddress,
+    pub(crate) activity: Activity,
     state: Mutex<PeerState>,
 }
 
@@ -36,7 +38,7 @@ pub(crate) struct PeerState {
 
 impl Peer {
     pub(crate) fn new(id: i32, address: PeerAddress) -> Self {
-        Self { id, address, state: Mutex::default() }
+        Self { id, address, activity: Activity::default(), state: Mutex::default() }
     }
 
     /// The mutable part. A panic elsewhere leaves it usable: every change is a single assignment.

@@ -28,6 +28,9 @@ use crate::{
 /// How long connections may take to finish what they are doing when the service ends.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// How long they may take after that to say that they were interrupted.
+const INTERRUPT_TIMEOUT: Duration = Duration::from_secs(1);
+
 /// How long a TLS handshake may take.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -36,7 +39,7 @@ pub(crate) trait Service: Send + Sync + 'static {
     /// What is kept for each connection.
     type Peer: Send + Sync + 'static;
 
-    fn connected(&self, id: i32, address: PeerAddress) -> Self::Peer;
+    fn connected(&self, id: i32, address: PeerAddress) -> Arc<Self::Peer>;
 
     fn answer(
         self: &Arc<Self>,
@@ -45,6 +48,9 @@ pub(crate) trait Service: Send + Sync + 'static {
     ) -> impl Future<Output = Answer> + Send;
 
     fn disconnected(&self, peer: &Self::Peer);
+
+    /// Makes what still runs end soon, with an error.
+    fn interrupt(&self);
 }
 
 /// What to do with a request that was handled.
@@ -149,10 +155,12 @@ impl<S: Service> Acceptor<S> {
             }
         }
         drop(listener);
-        let drained = async { while connections.join_next().await.is_some() {} };
-        if timeout(DRAIN_TIMEOUT, drained).await.is_err() {
-            tracing::warn!("connections did not end in time and are cut");
-            connections.shutdown().await;
+        if !drained(&mut connections, DRAIN_TIMEOUT).await {
+            tracing::warn!("commands did not end in time and are interrupted");
+            self.service.interrupt();
+            if !drained(&mut connections, INTERRUPT_TIMEOUT).await {
+                connections.shutdown().await;
+            }
         }
     }
 
@@ -177,7 +185,7 @@ impl<S: Service> Acceptor<S> {
                 },
             };
             let Accepted { stream, peer, slot } = accepted;
-            let peer = Arc::new(service.connected(id, peer));
+            let peer = service.connected(id, peer);
             tracing::debug!(connection = id, "connection opened");
             let mut conversation = Conversation {
                 service: Arc::clone(&service),
@@ -194,6 +202,11 @@ impl<S: Service> Acceptor<S> {
             drop(slot);
         }
     }
+}
+
+/// Waits for connections to end; says whether all did.
+async fn drained(connections: &mut JoinSet<()>, limit: Duration) -> bool {
+    timeout(limit, async { while connections.join_next().await.is_some() {} }).await.is_ok()
 }
 
 struct Conversation<S: Service> {

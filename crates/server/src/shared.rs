@@ -16,6 +16,7 @@ use crate::{
     counters::Counters,
     cursors::Cursors,
     fail_points::FailPoints,
+    operations::Operations,
     options::Options,
     sessions::{SessionId, Sessions},
 };
@@ -33,6 +34,7 @@ pub(crate) struct Shared {
     pub(crate) sessions: Sessions,
     pub(crate) fail_points: FailPoints,
     pub(crate) counters: Counters,
+    pub(crate) operations: Operations,
     pub(crate) clock: Clock,
     pub(crate) started: Instant,
     /// Names this run of the server in `topologyVersion`.
@@ -57,6 +59,7 @@ impl Shared {
             sessions: Sessions::default(),
             fail_points: FailPoints::default(),
             counters: Counters::default(),
+            operations: Operations::default(),
             clock: Clock::new(),
             started: Instant::now(),
             process_id: ObjectId::new(),
@@ -112,9 +115,10 @@ impl Shared {
         self.options.test_commands && self.fail_points.named("maxTimeAlwaysTimeOut").is_some()
     }
 
-    /// Forgets a session and closes its cursors.
+    /// Forgets a session, ends what runs in it and closes its cursors.
     pub(crate) fn end_session(&self, id: SessionId) {
         self.sessions.end(id);
+        self.operations.kill_session(id);
         self.cursors.kill_session(id);
     }
 

@@ -1,6 +1,6 @@
 //! `aggregate`.
 
-use bson::{RawArray, RawArrayBuf, RawBson, RawBsonRef, rawdoc};
+use bson::{RawArray, RawArrayBuf, RawBson, RawBsonRef, RawDocument, rawdoc};
 use fieldveil_store::{AggregateOptions, Namespace};
 
 use crate::{
@@ -8,7 +8,7 @@ use crate::{
     auth,
     call::Call,
     codes,
-    commands::{cursor::first_batch, explain, index},
+    commands::{cursor::first_batch, explain, index, operation},
     cursors::{DEFAULT_FIRST_BATCH, OpenCursor, Source},
     dispatch::not_authorized,
     error::{CommandError, CommandResult},
@@ -60,8 +60,8 @@ fn aggregate(call: &Call<'_>) -> CommandResult {
     arguments.finish()?;
     refuse_stages(pipeline)?;
     check_read_concern(arguments, pipeline)?;
-    let with_sessions = with_sessions(call, &target, pipeline)?;
-    let pipeline = with_sessions.as_deref().unwrap_or(pipeline);
+    let with_documents = with_own_documents(call, &target, pipeline)?;
+    let pipeline = with_documents.as_deref().unwrap_or(pipeline);
 
     let database = &call.request.database;
     authorize(call, pipeline)?;
@@ -144,15 +144,38 @@ fn refuse_stages(pipeline: &RawArray) -> Result<(), CommandError> {
     }
 }
 
-/// The pipeline with the documents that `$listLocalSessions` at its beginning stands for.
-fn with_sessions(
+/// The pipeline with the documents that a first stage about the server itself stands for.
+fn with_own_documents(
     call: &Call<'_>,
     target: &Target,
     pipeline: &RawArray,
 ) -> Result<Option<RawArrayBuf>, CommandError> {
-    if first_stage(pipeline, 0) != Some("$listLocalSessions") {
-        return Ok(None);
+    let documents = match first_stage(pipeline, 0) {
+        Some("$listLocalSessions") => sessions(call, target)?,
+        Some("$currentOp") => operation::stage(call, target, stage_options(pipeline)?)?,
+        _ => return Ok(None),
+    };
+    let mut stages = RawArrayBuf::new();
+    stages.push(rawdoc! { "$documents": { "$literal": documents } });
+    for stage in pipeline.into_iter().flatten().skip(1) {
+        stages.push(stage);
     }
+    Ok(Some(stages))
+}
+
+/// The options of the first stage.
+fn stage_options(pipeline: &RawArray) -> Result<&RawDocument, CommandError> {
+    let stage = pipeline.get(0).ok().flatten().and_then(RawBsonRef::as_document);
+    match stage.and_then(|stage| stage.iter().next()?.ok()) {
+        Some((_, RawBsonRef::Document(options))) => Ok(options),
+        _ => {
+            Err(CommandError::failed_to_parse("$currentOp options must be specified in an object"))
+        }
+    }
+}
+
+/// What `$listLocalSessions` stands for.
+fn sessions(call: &Call<'_>, target: &Target) -> Result<RawArrayBuf, CommandError> {
     if target.collection().is_some() {
         return Err(CommandError::new(
             codes::INVALID_NAMESPACE,
@@ -171,12 +194,7 @@ fn with_sessions(
             "lastUse": bson::DateTime::from_millis(now.saturating_sub(ago)),
         });
     }
-    let mut stages = RawArrayBuf::new();
-    stages.push(rawdoc! { "$documents": { "$literal": sessions } });
-    for stage in pipeline.into_iter().flatten().skip(1) {
-        stages.push(stage);
-    }
-    Ok(Some(stages))
+    Ok(sessions)
 }
 
 /// A linearizable read would have to confirm what the pipeline itself writes.

@@ -86,7 +86,7 @@ fn get_more(call: &Call<'_>) -> CommandResult {
         cursors.check_in(cursor);
         return Err(error);
     }
-    cursor.resume();
+    cursor.resume(call.peer.activity.killed());
     let batch = match cursor.batch(batch_size) {
         Ok(batch) => batch,
         Err(error) => {

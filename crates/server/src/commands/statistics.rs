@@ -17,9 +17,6 @@ pub(crate) const COMMANDS: &[Command] = &[
     Command::new("dbStats", Access::Inspect, db_stats, "the size of a database")
         .alias(&["dbstats"]),
     Command::new("validate", Access::DatabaseAdmin, validate, "checks a collection"),
-    Command::new("currentOp", Access::Monitor, current_op, "running commands; always none")
-        .inline()
-        .scope(Scope::AdminOnly),
     Command::new("fsync", Access::ServerAdmin, fsync, "nothing: every write is on disk already")
         .inline()
         .scope(Scope::AdminOnly),
@@ -143,10 +140,6 @@ fn validate(call: &Call<'_>) -> CommandResult {
         "missingIndexEntries": [],
         "corruptRecords": [],
     })
-}
-
-fn current_op(_: &Call<'_>) -> CommandResult {
-    Ok(rawdoc! { "inprog": [] })
 }
 
 fn fsync(call: &Call<'_>) -> CommandResult {

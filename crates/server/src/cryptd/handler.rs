@@ -50,7 +50,9 @@ pub(crate) struct Analyser {
 impl Service for Analyser {
     type Peer = ();
 
-    fn connected(&self, _id: i32, _address: PeerAddress) {}
+    fn connected(&self, _id: i32, _address: PeerAddress) -> Arc<()> {
+        Arc::new(())
+    }
 
     async fn answer(self: &Arc<Self>, _peer: &Arc<()>, request: Request) -> Answer {
         let _busy = self.activity.begin();
@@ -63,6 +65,9 @@ impl Service for Analyser {
     }
 
     fn disconnected(&self, _peer: &()) {}
+
+    /// Analysis looks at one command and is never long.
+    fn interrupt(&self) {}
 }
 
 impl Analyser {

@@ -7,6 +7,7 @@ mod cursors;
 mod explain;
 mod handshake;
 mod limits;
+mod operations;
 mod retry;
 mod shutdown;
 mod wire;

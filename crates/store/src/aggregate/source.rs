@@ -171,6 +171,10 @@ impl Source for StoreSource {
             .write(move |transaction| merge(transaction, &namespace, batch, &*decide, &options))?)
     }
 
+    fn go_on(&self) -> Result<(), QueryError> {
+        Ok(self.interrupt.check()?)
+    }
+
     fn report(&self, stage: &str, argument: &RawBson) -> Result<Option<Documents>, QueryError> {
         let Some(collection) = &self.collection else { return Ok(None) };
         let namespace = Namespace::new(&self.database, collection).map_err(QueryError::from)?;

@@ -1,0 +1,120 @@
+//! What runs, and how it is ended.
+
+use std::time::Duration;
+
+use bson::{RawArrayBuf, RawDocumentBuf, rawdoc};
+use fieldveil_server::Server;
+use fieldveil_wire::OpMsg;
+use tokio::time::{sleep, timeout};
+
+use crate::client::{Client, batch, start};
+
+const LONG: Duration = Duration::from_secs(30);
+
+/// A pipeline that looks at 64 000 000 pairs of pairs.
+fn endless() -> RawDocumentBuf {
+    let lookup = |name| rawdoc! { "$lookup": { "from": "c", "pipeline": [], "as": name } };
+    rawdoc! {
+        "aggregate": "c",
+        "pipeline": [
+            lookup("x"), { "$unwind": "$x" }, lookup("y"), { "$unwind": "$y" },
+            lookup("z"), { "$unwind": "$z" }, { "$count": "n" },
+        ],
+        "cursor": {},
+        "comment": "endless",
+        "$db": "d",
+    }
+}
+
+async fn fill(client: &mut Client) {
+    let documents: RawArrayBuf = (0..400).map(|id| rawdoc! { "_id": id }).collect();
+    client.ok(rawdoc! { "insert": "c", "documents": documents, "$db": "d" }).await;
+}
+
+/// Starts the endless command and gives its id, once it runs.
+async fn begin(server: &Server, client: &mut Client) -> i32 {
+    fill(client).await;
+    client.send(OpMsg::new(endless())).await;
+    let mut other = Client::connect(server).await;
+    let question = rawdoc! { "currentOp": 1, "command.comment": "endless", "$db": "admin" };
+    loop {
+        let reply = other.ok(question.clone()).await;
+        let running = reply.get_array("inprog").unwrap();
+        if let Some(operation) = running.into_iter().next() {
+            let operation = operation.unwrap().as_document().unwrap();
+            assert_eq!(operation.get_str("ns").unwrap(), "d.c");
+            assert_eq!(operation.get_str("op").unwrap(), "command");
+            assert!(operation.get_bool("active").unwrap());
+            return operation.get_i32("opid").unwrap();
+        }
+        sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_running_command_is_shown_and_killed() {
+    let (server, mut client) = start().await;
+    let id = begin(&server, &mut client).await;
+    let mut other = Client::connect(&server).await;
+    other.ok(rawdoc! { "killOp": 1, "op": id, "$db": "admin" }).await;
+    let reply = timeout(LONG, client.receive()).await.expect("the command ends").1;
+    assert_eq!(reply.get_i32("code").unwrap(), 11601);
+    // The next command of the connection is none the worse for it.
+    client.ok(rawdoc! { "find": "c", "$db": "d" }).await;
+}
+
+#[tokio::test]
+async fn the_stage_shows_itself_and_idle_connections() {
+    let (server, mut client) = start().await;
+    let mut idle = Client::connect(&server).await;
+    idle.ok(rawdoc! { "ping": 1, "$db": "admin" }).await;
+    let stage = rawdoc! {
+        "aggregate": 1,
+        "pipeline": [{ "$currentOp": { "idleConnections": true } }, { "$sort": { "active": 1 } }],
+        "cursor": {},
+        "$db": "admin",
+    };
+    let shown = batch(&client.ok(stage).await);
+    let active: Vec<bool> = shown.iter().map(|it| it.get_bool("active").unwrap()).collect();
+    assert_eq!(active, [false, true]);
+    assert_eq!(shown[1].get_document("command").unwrap().get_i32("aggregate").unwrap(), 1);
+
+    let elsewhere = rawdoc! {
+        "aggregate": "c", "pipeline": [{ "$currentOp": {} }], "cursor": {}, "$db": "admin",
+    };
+    assert_eq!(client.code(elsewhere).await, 73);
+}
+
+#[tokio::test]
+async fn killing_a_session_ends_what_runs_in_it() {
+    let (server, mut client) = start().await;
+    fill(&mut client).await;
+    let reply = client.ok(rawdoc! { "startSession": 1, "$db": "admin" }).await;
+    let session = reply.get_document("id").unwrap().to_owned();
+    let mut command = endless();
+    command.append(bson::raw::cstr!("lsid"), session.clone());
+    client.send(OpMsg::new(command)).await;
+    sleep(Duration::from_millis(100)).await;
+    let mut other = Client::connect(&server).await;
+    other.ok(rawdoc! { "killSessions": [session], "$db": "admin" }).await;
+    let reply = timeout(LONG, client.receive()).await.expect("the command ends").1;
+    assert_eq!(reply.get_i32("code").unwrap(), 11601);
+}
+
+#[tokio::test]
+async fn a_time_limit_holds_where_little_is_read_and_much_made() {
+    let (_server, mut client) = start().await;
+    fill(&mut client).await;
+    let mut command = endless();
+    command.append(bson::raw::cstr!("maxTimeMS"), 50);
+    assert_eq!(timeout(LONG, client.code(command)).await.expect("it ends"), 50);
+}
+
+#[tokio::test]
+async fn a_long_command_does_not_hold_up_the_end_of_the_server() {
+    let (server, mut client) = start().await;
+    begin(&server, &mut client).await;
+    timeout(LONG, server.shutdown()).await.expect("the command is interrupted");
+    let reply = timeout(LONG, client.receive()).await.expect("the client is told").1;
+    assert_eq!(reply.get_i32("code").unwrap(), 11601);
+}
