@@ -7,8 +7,7 @@
 use std::arch::x86_64::*;
 
 use super::super::avx2;
-use super::super::lanes;
-use super::{V4, V8};
+use super::lanes::{compress_x4, compress_x8};
 
 /// Messages up to this length fill one block together with their padding.
 pub(crate) const SHORT: usize = 128 - 17;
@@ -36,25 +35,25 @@ pub(super) unsafe fn hmac_x8(messages: &[Short<'_>; 8], out: &mut [[u8; 32]; 8])
     for lane in 0..8 {
         ([rows[0][lane], rows[1][lane]], bits[lane]) = load_block(messages[lane].parts);
     }
-    let mut words = [V8(_mm512_setzero_si512()); 16];
+    let mut words = [_mm512_setzero_si512(); 16];
     for half in 0..2 {
         let to_little_endian = |row| _mm512_shuffle_epi8(row, to_little_endian());
         let columns = transpose(rows[half].map(to_little_endian));
-        words[8 * half..8 * half + 8].copy_from_slice(&columns.map(V8));
+        words[8 * half..8 * half + 8].copy_from_slice(&columns);
     }
-    words[15] = V8(load(&bits));
+    words[15] = load(&bits);
     let mut state = load_states(messages.map(|message| message.inner));
     for hash in 0..2 {
         if hash == 1 {
-            words = [V8(_mm512_setzero_si512()); 16];
+            words = [_mm512_setzero_si512(); 16];
             words[..8].copy_from_slice(&state);
-            words[8] = V8(_mm512_set1_epi64(i64::MIN));
-            words[15] = V8(_mm512_set1_epi64(OUTER_BITS));
+            words[8] = _mm512_set1_epi64(i64::MIN);
+            words[15] = _mm512_set1_epi64(OUTER_BITS);
             state = load_states(messages.map(|message| message.outer));
         }
-        lanes::compress(&mut state, &mut words);
+        compress_x8(&mut state, &words);
     }
-    for (out, row) in out.iter_mut().zip(transpose(state.map(|words| words.0))) {
+    for (out, row) in out.iter_mut().zip(transpose(state)) {
         let digest = _mm512_castsi512_si256(_mm512_shuffle_epi8(row, to_little_endian()));
         // SAFETY: 32 bytes are writable, and the store needs no alignment.
         unsafe { _mm256_storeu_si256(out.as_mut_ptr().cast(), digest) }
@@ -76,24 +75,24 @@ pub(super) unsafe fn hmac_x4(messages: &[Short<'_>; 4], out: &mut [[u8; 32]; 4])
         }
         bits[lane] = length;
     }
-    let mut words = [V4(_mm256_setzero_si256()); 16];
+    let mut words = [_mm256_setzero_si256(); 16];
     for quarter in 0..4 {
         let columns = avx2::transpose(rows[quarter]);
-        words[4 * quarter..4 * quarter + 4].copy_from_slice(&columns.map(V4));
+        words[4 * quarter..4 * quarter + 4].copy_from_slice(&columns);
     }
-    words[15] = V4(avx2::load(&bits));
+    words[15] = avx2::load(&bits);
     let mut state = load_four_states(messages.map(|message| message.inner));
     for hash in 0..2 {
         if hash == 1 {
-            words = [V4(_mm256_setzero_si256()); 16];
+            words = [_mm256_setzero_si256(); 16];
             words[..8].copy_from_slice(&state);
-            words[8] = V4(_mm256_set1_epi64x(i64::MIN));
-            words[15] = V4(_mm256_set1_epi64x(OUTER_BITS));
+            words[8] = _mm256_set1_epi64x(i64::MIN);
+            words[15] = _mm256_set1_epi64x(OUTER_BITS);
             state = load_four_states(messages.map(|message| message.outer));
         }
-        lanes::compress(&mut state, &mut words);
+        compress_x4(&mut state, &words);
     }
-    let [a, b, c, d, ..] = state.map(|words| words.0);
+    let [a, b, c, d, ..] = state;
     for (out, row) in out.iter_mut().zip(avx2::transpose([a, b, c, d])) {
         let order = _mm512_castsi512_si256(to_little_endian());
         // SAFETY: 32 bytes are writable, and the store needs no alignment.
@@ -132,20 +131,20 @@ fn load_block(parts: [&[u8]; 3]) -> ([__m512i; 2], u64) {
 /// The chaining values of all lanes, word by word.
 #[inline]
 #[target_feature(enable = "avx512f")]
-fn load_states(states: [&[u64; 8]; 8]) -> [V8; 8] {
+fn load_states(states: [&[u64; 8]; 8]) -> [__m512i; 8] {
     if states.iter().all(|state| std::ptr::eq(*state, states[0])) {
-        return states[0].map(|word| V8(_mm512_set1_epi64(word.cast_signed())));
+        return states[0].map(|word| _mm512_set1_epi64(word.cast_signed()));
     }
-    transpose(states.map(|state| load(state))).map(V8)
+    transpose(states.map(|state| load(state)))
 }
 
 #[inline]
 #[target_feature(enable = "avx2")]
-fn load_four_states(states: [&[u64; 8]; 4]) -> [V4; 8] {
-    let mut words = [V4(_mm256_setzero_si256()); 8];
+fn load_four_states(states: [&[u64; 8]; 4]) -> [__m256i; 8] {
+    let mut words = [_mm256_setzero_si256(); 8];
     for half in 0..2 {
         let rows = states.map(|state| avx2::load(&state.as_chunks().0[half]));
-        words[4 * half..4 * half + 4].copy_from_slice(&avx2::transpose(rows).map(V4));
+        words[4 * half..4 * half + 4].copy_from_slice(&avx2::transpose(rows));
     }
     words
 }
