@@ -57,14 +57,17 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 
 /// Builds our library; where it is.
 fn library() -> Result<PathBuf> {
-    step("Our library", &mut cargo(["build", "--release", "--package", "fieldveil-mongocrypt"]))?;
-    Ok(built("release").join("libmongocrypt.so"))
+    step(
+        "Our library",
+        &mut cargo(["build", "--profile", "dist", "--package", "fieldveil-mongocrypt"]),
+    )?;
+    Ok(built("dist").join("libmongocrypt.so"))
 }
 
 /// Builds our library and the benchmark program; where they are.
 fn build() -> Result<(PathBuf, PathBuf)> {
     let library = library()?;
-    let program = built("release").join("abi_bench");
+    let program = built("dist").join("abi_bench");
     step(
         "Benchmark program",
         Command::new("cc")

@@ -22,9 +22,9 @@ const SHARED: &str = "libmongocrypt.so.0.0.0";
 /// Builds the libraries and lays them out under `out`.
 pub(crate) fn run(out: &Path) -> Result<()> {
     let packages = ["fieldveil-mongocrypt", "fieldveil-mongo-crypt-v1"];
-    let mut build = cargo(["build", "--release"]);
+    let mut build = cargo(["build", "--profile", "dist"]);
     step("C libraries", build.args(packages.iter().flat_map(|package| ["--package", package])))?;
-    lay_out("release", out)?;
+    lay_out("dist", out)?;
     println!("laid out under {}", out.display());
     Ok(())
 }

@@ -12,7 +12,7 @@ pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().map_or_else(PathBuf::new, Path::to_path_buf)
 }
 
-/// The directory that holds built programs and libraries of `profile` (`debug` or `release`).
+/// The directory that holds built programs and libraries of `profile` (`debug`, `release` or `dist`).
 pub(crate) fn built(profile: &str) -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR")
         .map_or_else(|| root().join("target"), |dir| root().join(PathBuf::from(dir)))
