@@ -65,11 +65,28 @@ impl<H: Hash<BLOCK>, const BLOCK: usize> Hmac<H, BLOCK> {
 
     /// The MAC of the concatenation of `parts`.
     pub(crate) fn mac<const N: usize>(&self, parts: [&[u8]; N]) -> H::Output {
+        if parts.iter().map(|part| part.len()).sum::<usize>() + 1 + H::LENGTH_FIELD <= BLOCK {
+            return self.mac_short(parts);
+        }
         let mut inner = self.start();
         for part in parts {
             inner.update(part);
         }
         self.finish(inner)
+    }
+
+    /// The same for a message that fills one block together with its padding.
+    fn mac_short<const N: usize>(&self, parts: [&[u8]; N]) -> H::Output {
+        let (mut state, mut block) = (self.inner, [0; BLOCK]);
+        write_last_block(&mut block, parts);
+        H::compress(&mut state, std::slice::from_ref(&block));
+        write_last_block(&mut block, [H::output(&state).as_ref()]);
+        state = self.outer;
+        H::compress(&mut state, std::slice::from_ref(&block));
+        let mac = H::output(&state);
+        state.zeroize();
+        zeroize_bytes(&mut block);
+        mac
     }
 
     /// The hash that the message goes into.
@@ -82,6 +99,25 @@ impl<H: Hash<BLOCK>, const BLOCK: usize> Hmac<H, BLOCK> {
         let mut outer = Stream::<H, BLOCK>::resume(self.outer, 1);
         outer.update(inner.finish().as_ref());
         outer.finish()
+    }
+}
+
+/// A short message with its padding, after a pad of one block.
+fn write_last_block<const BLOCK: usize, const N: usize>(
+    block: &mut [u8; BLOCK],
+    parts: [&[u8]; N],
+) {
+    let mut free = &mut block[..];
+    for part in parts {
+        let (place, rest) = free.split_at_mut(part.len());
+        place.copy_from_slice(part);
+        free = rest;
+    }
+    free.fill(0);
+    let bits = ((BLOCK + parts.iter().map(|part| part.len()).sum::<usize>()) * 8) as u16;
+    if let [mark, .., high, low] = free {
+        *mark = 0x80;
+        [*high, *low] = bits.to_be_bytes();
     }
 }
 
@@ -154,6 +190,21 @@ mod tests {
         for (key, data, expect256, expect512) in cases {
             assert_eq!(hex::encode(hmac_sha256(key, data)), expect256);
             assert_eq!(hex::encode(hmac_sha512(key, data)), expect512);
+        }
+    }
+
+    #[test]
+    fn every_length_to_1000() {
+        let data: Vec<u8> = (0..1000u32).map(|at| (at * 31 + 7) as u8).collect();
+        let (key256, key512) = (HmacSha256::new(b"key"), HmacSha512::new(b"key"));
+        for length in 0..=data.len() {
+            let (head, tail) = data[..length].split_at(length / 3);
+            let mut peer = Peer::<sha2::Sha256>::new_from_slice(b"key").unwrap();
+            peer.update(&data[..length]);
+            assert!(key256.mac([head, &[], tail])[..] == peer.finalize().into_bytes()[..]);
+            let mut peer = Peer::<sha2::Sha512>::new_from_slice(b"key").unwrap();
+            peer.update(&data[..length]);
+            assert!(key512.mac([head, &[], tail])[..] == peer.finalize().into_bytes()[..]);
         }
     }
 

@@ -3,7 +3,7 @@
 
 use zeroize::{Zeroize, zeroize_bytes};
 
-use super::HmacSha256;
+use super::{HmacSha256, write_last_block};
 use crate::engine::Engine;
 use crate::hash::{Hash, Sha256};
 
@@ -64,13 +64,13 @@ fn mac_group<'a>(message: impl Fn(usize) -> (&'a HmacSha256, &'a [u8]), out: &mu
             continue;
         }
         states[count] = key.inner;
-        write_last_block(&mut blocks[count], data);
+        write_last_block(&mut blocks[count], [data]);
         taken[count] = index;
         count += 1;
     }
     Engine::get().sha256_each(&mut states[..count], &blocks[..count]);
     for lane in 0..count {
-        write_last_block(&mut blocks[lane], &Sha256::output(&states[lane]));
+        write_last_block(&mut blocks[lane], [&Sha256::output(&states[lane])]);
         states[lane] = message(taken[lane]).0.outer;
     }
     Engine::get().sha256_each(&mut states[..count], &blocks[..count]);
@@ -79,18 +79,6 @@ fn mac_group<'a>(message: impl Fn(usize) -> (&'a HmacSha256, &'a [u8]), out: &mu
     }
     states.zeroize();
     zeroize_bytes(blocks.as_flattened_mut());
-}
-
-/// A short message with its padding, after a pad of one block.
-fn write_last_block(block: &mut [u8; BLOCK], data: &[u8]) {
-    let (message, rest) = block.split_at_mut(data.len());
-    message.copy_from_slice(data);
-    rest.fill(0);
-    let bits = ((BLOCK + data.len()) * 8) as u16;
-    if let [mark, .., high, low] = rest {
-        *mark = 0x80;
-        [*high, *low] = bits.to_be_bytes();
-    }
 }
 
 #[cfg(test)]
