@@ -104,28 +104,40 @@ pub(super) unsafe fn hmac_x4(messages: &[Short<'_>; 4], out: &mut [[u8; 32]; 4])
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw")]
 fn load_block(parts: [&[u8]; 3]) -> ([__m512i; 2], u64) {
-    assert!(parts.iter().map(|part| part.len()).sum::<usize>() <= SHORT);
-    let mut halves = [_mm512_setzero_si512(); 2];
-    let mut at = 0;
-    for part in parts {
-        // An address that is not mapped would cost much time, though nothing is read there.
-        if part.is_empty() {
-            continue;
-        }
-        let mask = (u128::MAX >> (128 - part.len())) << at;
-        let start = part.as_ptr().wrapping_sub(at).cast();
-        // SAFETY: what the mask lets through are the bytes of `part`; others are not accessed.
-        unsafe {
-            halves[0] = _mm512_mask_loadu_epi8(halves[0], mask as u64, start);
-            let start = start.wrapping_add(64);
-            halves[1] = _mm512_mask_loadu_epi8(halves[1], (mask >> 64) as u64, start);
-        }
-        at += part.len();
+    let [a, b, c] = parts.map(<[u8]>::len);
+    let length = a.saturating_add(b).saturating_add(c);
+    assert!(length <= SHORT);
+    let halves = if length < 64 {
+        let low = load_half(parts[0], 0, 0);
+        let low = _mm512_or_si512(low, load_half(parts[1], a, 0));
+        let low = _mm512_or_si512(low, load_half(parts[2], a + b, 0));
+        [low, _mm512_setzero_si512()]
+    } else {
+        [0, 64].map(|from| {
+            let half = load_half(parts[0], 0, from);
+            let half = _mm512_or_si512(half, load_half(parts[1], a, from));
+            _mm512_or_si512(half, load_half(parts[2], a + b, from))
+        })
+    };
+    let (mark, mask) = (_mm512_set1_epi8(i8::MIN), 1u128 << length);
+    let low = _mm512_mask_mov_epi8(halves[0], mask as u64, mark);
+    let high = _mm512_mask_mov_epi8(halves[1], (mask >> 64) as u64, mark);
+    ([low, high], (length as u64 + 128) * 8)
+}
+
+/// Of a part that begins at `at` in a block, what is in the half that begins at `from`.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw")]
+fn load_half(part: &[u8], at: usize, from: usize) -> __m512i {
+    // An address that is not mapped would cost much time, though nothing is read there.
+    if part.is_empty() || at + part.len() <= from || from + 64 <= at {
+        return _mm512_setzero_si512();
     }
-    let (mark, mask) = (_mm512_set1_epi8(i8::MIN), 1u128 << at);
-    halves[0] = _mm512_mask_mov_epi8(halves[0], mask as u64, mark);
-    halves[1] = _mm512_mask_mov_epi8(halves[1], (mask >> 64) as u64, mark);
-    (halves, (at as u64 + 128) * 8)
+    let below = |end: usize| u64::MAX.checked_shr(64 - end.min(64) as u32).unwrap_or(0);
+    let mask = below(at + part.len() - from) & !below(at.saturating_sub(from));
+    let start = part.as_ptr().wrapping_sub(at).wrapping_add(from);
+    // SAFETY: what the mask lets through are bytes of `part`; others are not accessed.
+    unsafe { _mm512_maskz_loadu_epi8(mask, start.cast()) }
 }
 
 /// The chaining values of all lanes, word by word.
