@@ -8,7 +8,8 @@
 
 use std::cmp::Ordering;
 
-use bson::raw::{RawBsonRef, RawDocument};
+use bson::raw::{RawBsonRef, RawDocument, RawDocumentBuf};
+use bson::rawdoc;
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
@@ -54,6 +55,24 @@ impl Collation {
             locale if is_untailored(locale) => Ok(Some(collation)),
             locale => Err(QueryError::not_supported(format!("the collation locale '{locale}'"))),
         }
+    }
+
+    /// `document` with every option that it leaves out, as the server shows a collation.
+    ///
+    /// # Errors
+    /// If the document is malformed.
+    pub fn complete(document: &RawDocument) -> Result<RawDocumentBuf, QueryError> {
+        let defaults = rawdoc! {
+            "locale": "simple", "caseLevel": false, "caseFirst": "off", "strength": 3,
+            "numericOrdering": false, "alternate": "non-ignorable", "maxVariable": "punct",
+            "normalization": false, "backwards": false, "version": "57.1",
+        };
+        let mut complete = RawDocumentBuf::new();
+        for option in defaults.iter() {
+            let (name, default) = option?;
+            complete.append(name, document.get(name.as_str())?.unwrap_or(default));
+        }
+        Ok(complete)
     }
 
     fn set(&mut self, name: &str, value: RawBsonRef<'_>) -> Result<(), QueryError> {
@@ -210,8 +229,6 @@ fn is_untailored(locale: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use bson::rawdoc;
-
     use super::*;
 
     fn collation(strength: i32) -> Collation {
@@ -244,6 +261,15 @@ mod tests {
         assert_eq!(numeric.compare("a10", "a9"), Ordering::Greater);
         assert_eq!(numeric.compare("a9b", "a9c"), Ordering::Less);
         assert_eq!(collation(3).compare("a10", "a9"), Ordering::Less);
+    }
+
+    #[test]
+    fn all_options_are_shown() {
+        let complete = Collation::complete(&rawdoc! { "strength": 2, "locale": "en" }).unwrap();
+        assert_eq!(complete.iter().count(), 10);
+        assert_eq!(complete.get_str("locale").unwrap(), "en");
+        assert_eq!(complete.get_i32("strength").unwrap(), 2);
+        assert_eq!(Collation::parse(&complete).unwrap(), Some(collation(2)));
     }
 
     #[test]

@@ -2,22 +2,35 @@
 
 use std::fmt;
 
+use bson::raw::{RawDocument, RawDocumentBuf};
+
 /// What a MongoDB server would answer to the same input: code, code name and message.
 ///
 /// The server's texts are part of its public behaviour and drivers' tests match on them, so an
 /// error is held as code and text. Texts name operators, fields and types. A few quote a value of
 /// the command, as the server's do; whoever logs errors of commands on encrypted collections logs
 /// the code only.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq)]
 pub struct QueryError {
     code: i32,
     message: String,
+    extra: Option<Box<RawDocumentBuf>>,
 }
+
+/// Documents are compared by their bytes.
+impl Eq for QueryError {}
 
 impl QueryError {
     /// An error with a code of MongoDB's table (or one of its location codes) and its text.
     pub fn new(code: i32, message: impl Into<String>) -> Self {
-        Self { code, message: message.into() }
+        Self { code, message: message.into(), extra: None }
+    }
+
+    /// Adds fields that stand beside `code` and `errmsg`, such as `keyPattern` and `keyValue`.
+    #[must_use]
+    pub fn with_extra(mut self, extra: RawDocumentBuf) -> Self {
+        self.extra = Some(Box::new(extra));
+        self
     }
 
     /// `BadValue`, code 2.
@@ -55,6 +68,11 @@ impl QueryError {
     /// The code's name as in a server reply: `BadValue`, `Location40324`.
     pub fn code_name(&self) -> String {
         code_name(self.code)
+    }
+
+    /// Further fields of the reply.
+    pub fn extra(&self) -> Option<&RawDocument> {
+        self.extra.as_ref().map(|extra| &***extra)
     }
 
     /// The text (also what `Display` prints).
@@ -165,6 +183,7 @@ const CODE_NAMES: &[(i32, &str)] = &[
     (168, "InvalidPipelineOperator"),
     (171, "CannotIndexParallelArrays"),
     (175, "QueryPlanKilled"),
+    (181, "AmbiguousIndexKeyPattern"),
     (189, "PrimarySteppedDown"),
     (197, "InvalidIndexSpecificationOption"),
     (206, "NoSuchSession"),

@@ -35,7 +35,7 @@ pub struct AggregateOptions {
     pub hint: Option<RawBson>,
     /// The command's `let`.
     pub let_variables: Option<RawDocumentBuf>,
-    /// Only the simple collation is supported.
+    /// How strings compare; without, as the collection says, and else by bytes.
     pub collation: Option<RawDocumentBuf>,
     /// Whether a sort may use temporary files; without, it may.
     pub allow_disk_use: Option<bool>,
@@ -134,9 +134,12 @@ impl Run {
         options: &AggregateOptions,
         interrupt: &SharedInterrupt,
     ) -> Result<Self> {
-        let context =
-            store.context(options.let_variables.as_deref(), options.collation.as_deref())?;
         let snapshot = store.snapshot();
+        let mut collation = options.collation.clone();
+        if let Some(collection) = collection {
+            snapshot.inherit_collation(&Namespace::new(database, collection)?, &mut collation);
+        }
+        let context = store.context(options.let_variables.as_deref(), collation.as_deref())?;
         let budget = store.sort_budget(options.allow_disk_use);
         let source = StoreSource {
             store: store.clone(),

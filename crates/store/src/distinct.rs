@@ -36,7 +36,7 @@ impl Distinct {
         walk(RawBsonRef::Document(document), &parts, &mut found)?;
         for value in found {
             let mut key = Vec::new();
-            index_key::encode_collated(value, self.collation.as_deref(), &mut key)?;
+            index_key::encode(value, self.collation.as_deref(), &mut key)?;
             if self.seen.insert(key) {
                 self.values.push(value);
             }

@@ -8,8 +8,8 @@ use std::fs::{self, File};
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
-use bson::raw::{RawDocument, RawDocumentBuf};
-use bson::{Bson, Document};
+use bson::raw::{RawDocument, RawDocumentBuf, cstr};
+use bson::{Bson, Document, rawdoc};
 
 use crate::document::DOCUMENT_MAX_BYTES;
 use crate::environment::Interrupt;
@@ -158,7 +158,7 @@ impl Store {
         report: &mut CopyReport,
     ) -> Result<(), CopyError> {
         let store = |source| CopyError::Store { namespace: namespace.clone(), source };
-        let metadata = match &files.metadata {
+        let mut metadata = match &files.metadata {
             Some(path) => read_metadata(path)?,
             None => Metadata::default(),
         };
@@ -170,6 +170,12 @@ impl Store {
             report.documents += self.restore_documents(namespace, path)?;
         }
         if !metadata.indexes.is_empty() {
+            // What a dump shows without a collation has the simple one.
+            for index in &mut metadata.indexes {
+                if index.get("collation").is_ok_and(|found| found.is_none()) {
+                    index.append(cstr!("collation"), rawdoc! {"locale": "simple"});
+                }
+            }
             self.create_indexes(namespace, &metadata.indexes, &Interrupt::never())
                 .map_err(store)?;
         }

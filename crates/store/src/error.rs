@@ -182,13 +182,22 @@ impl From<redb::Error> for StoreError {
 
 impl From<fieldveil_query::QueryError> for StoreError {
     fn from(error: fieldveil_query::QueryError) -> Self {
-        Self::new(Code::location(error.code()), error.message())
+        let extra = error.extra().map(ToOwned::to_owned);
+        let error = Self::new(Code::location(error.code()), error.message());
+        match extra {
+            Some(extra) => error.with_extra(extra),
+            None => error,
+        }
     }
 }
 
 /// Pipelines have errors of the query language only; `errInfo` is left behind.
 impl From<StoreError> for fieldveil_query::QueryError {
     fn from(error: StoreError) -> Self {
-        Self::new(error.code(), error.message())
+        let plain = Self::new(error.code(), error.message());
+        match error.extra() {
+            Some(extra) => plain.with_extra(extra.to_owned()),
+            None => plain,
+        }
     }
 }

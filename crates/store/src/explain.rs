@@ -118,7 +118,8 @@ impl Store {
                 let (pipeline, options) = view_stages(find);
                 self.explain_pipeline(&snapshot, namespace, &pipeline, &options, verbosity)
             }
-            (_, Some((find, top))) => {
+            (_, Some((mut find, top))) => {
+                snapshot.inherit_collation(namespace, &mut find.collation);
                 let read = Read::compile(self, find)?;
                 explain_read(&snapshot, namespace, &read, top, verbosity)
             }
@@ -135,10 +136,11 @@ impl Store {
         verbosity: Verbosity,
     ) -> Result<RawDocumentBuf> {
         let pipeline = Pipeline::parse(pipeline)?;
+        let mut collation = options.collation.clone();
+        snapshot.inherit_collation(namespace, &mut collation);
         let (namespace, pipeline) = resolve(snapshot, namespace, pipeline)?;
         let (start, rest) = Start::split(pipeline);
-        let context =
-            self.context(options.let_variables.as_deref(), options.collation.as_deref())?;
+        let context = self.context(options.let_variables.as_deref(), collation.as_deref())?;
         let interrupt = SharedInterrupt::new(options.interrupt.clone());
         let budget = self.sort_budget(options.allow_disk_use);
         let read = Read::for_pipeline(budget, context, start, options.hint.clone(), interrupt)?;

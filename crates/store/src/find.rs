@@ -32,7 +32,7 @@ pub struct FindOptions {
     pub max: Option<RawDocumentBuf>,
     /// The command's `let`.
     pub let_variables: Option<RawDocumentBuf>,
-    /// Only the simple collation is supported.
+    /// How strings compare; without, as the collection says, and else by bytes.
     pub collation: Option<RawDocumentBuf>,
     /// Whether each document gets its record id in `$recordId`.
     pub show_record_id: bool,
@@ -53,7 +53,7 @@ pub struct CountOptions {
     pub limit: u64,
     /// An index by name or key.
     pub hint: Option<RawBson>,
-    /// Only the simple collation is supported.
+    /// How strings compare; without, as the collection says, and else by bytes.
     pub collation: Option<RawDocumentBuf>,
     /// When to give up.
     pub interrupt: Interrupt,
@@ -66,7 +66,7 @@ pub struct DistinctOptions {
     pub filter: Option<RawDocumentBuf>,
     /// An index by name or key.
     pub hint: Option<RawBson>,
-    /// Only the simple collation is supported.
+    /// How strings compare; without, as the collection says, and else by bytes.
     pub collation: Option<RawDocumentBuf>,
     /// When to give up.
     pub interrupt: Interrupt,
@@ -106,8 +106,9 @@ impl Store {
     ///
     /// # Errors
     /// MongoDB's for a bad filter, sort, projection or hint.
-    pub fn find(&self, namespace: &Namespace, options: FindOptions) -> Result<Cursor> {
+    pub fn find(&self, namespace: &Namespace, mut options: FindOptions) -> Result<Cursor> {
         let snapshot = self.snapshot();
+        snapshot.inherit_collation(namespace, &mut options.collation);
         if snapshot.collection(namespace).is_some_and(|found| found.data().is_none()) {
             return self.find_on_view(namespace, options);
         }
@@ -168,7 +169,8 @@ impl Store {
         key: &str,
         options: DistinctOptions,
     ) -> Result<RawArrayBuf> {
-        let find = options.into_find();
+        let mut find = options.into_find();
+        self.snapshot().inherit_collation(namespace, &mut find.collation);
         let context = self.context(None, find.collation.as_deref())?;
         let mut distinct = Distinct::new(key, context.collation);
         for document in self.find(namespace, find)? {

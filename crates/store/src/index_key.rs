@@ -82,16 +82,12 @@ pub(crate) fn type_byte_of(value: RawBsonRef<'_>) -> u8 {
     }
 }
 
-/// Appends the encoding of `value`, which ascends in BSON order.
+/// Appends the encoding of `value`, which ascends in BSON order, with strings in the order of a
+/// collation. Keys of different collations do not mix.
 ///
 /// # Errors
 /// `InvalidBSON` if a nested document is malformed.
-pub(crate) fn encode(value: RawBsonRef<'_>, out: &mut Vec<u8>) -> Result<()> {
-    encode_collated(value, None, out)
-}
-
-/// As [`encode`], with strings in the order of a collation. Such keys do not mix with others.
-pub(crate) fn encode_collated(
+pub(crate) fn encode(
     value: RawBsonRef<'_>,
     collation: Option<&Collation>,
     out: &mut Vec<u8>,
@@ -101,9 +97,9 @@ pub(crate) fn encode_collated(
 }
 
 /// The encoding of `value` alone.
-pub(crate) fn encoded(value: RawBsonRef<'_>) -> Result<Vec<u8>> {
+pub(crate) fn encoded(value: RawBsonRef<'_>, collation: Option<&Collation>) -> Result<Vec<u8>> {
     let mut out = Vec::with_capacity(16);
-    encode(value, &mut out)?;
+    encode(value, collation, &mut out)?;
     Ok(out)
 }
 
@@ -132,7 +128,7 @@ fn encode_body(
         RawBsonRef::Document(document) => encode_document(document, collation, out)?,
         RawBsonRef::Array(array) => {
             for element in array {
-                encode_collated(element?, collation, out)?;
+                encode(element?, collation, out)?;
             }
             out.push(0);
         }

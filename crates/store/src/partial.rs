@@ -1,6 +1,9 @@
 //! Filters of partial indexes.
 
+use std::sync::Arc;
+
 use bson::raw::{RawDocument, RawDocumentBuf};
+use fieldveil_query::collation::Collation;
 use fieldveil_query::filter::{Filter, Predicate};
 
 use crate::code::Code;
@@ -23,14 +26,14 @@ impl PartialEq for PartialFilter {
 }
 
 impl PartialFilter {
-    /// Reads a `partialFilterExpression`.
+    /// Reads the `partialFilterExpression` of an index with a collation, which it shares.
     ///
     /// # Errors
     /// `CannotCreateIndex` for operators that MongoDB does not allow here.
-    pub(crate) fn parse(document: &RawDocument) -> Result<Self> {
-        let selector =
-            Selector::compile(document, &Context::new(bson::DateTime::from_millis(0)))
-                .map_err(|error| StoreError::new(Code::CANNOT_CREATE_INDEX, error.message()))?;
+    pub(crate) fn parse(document: &RawDocument, collation: Option<Arc<Collation>>) -> Result<Self> {
+        let context = Context { collation, ..Context::new(bson::DateTime::from_millis(0)) };
+        let selector = Selector::compile(document, &context)
+            .map_err(|error| StoreError::new(Code::CANNOT_CREATE_INDEX, error.message()))?;
         check(selector.filter())?;
         Ok(Self { document: document.to_owned(), selector })
     }

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use bson::raw::RawDocument;
+use fieldveil_query::collation::Collation;
 use fieldveil_query::filter::Filter;
 use fieldveil_query::sort::Sort;
 
@@ -65,8 +66,15 @@ pub(crate) struct Wish<'a> {
     /// `min` and `max`: where to begin and end in the hinted index.
     pub(crate) min: Option<&'a RawDocument>,
     pub(crate) max: Option<&'a RawDocument>,
-    /// Whether strings are compared otherwise than by bytes, which indexes do.
-    pub(crate) has_collation: bool,
+    /// How strings are compared; by bytes without.
+    pub(crate) collation: Option<&'a Collation>,
+}
+
+impl Wish<'_> {
+    /// Whether the strings of an index are ordered as they are compared.
+    fn agrees_with(&self, index: &Index) -> bool {
+        self.collation == index.spec.collation.as_deref()
+    }
 }
 
 impl Plan {

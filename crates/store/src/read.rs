@@ -110,7 +110,7 @@ impl Read {
                 hint: self.hint.as_ref(),
                 min: self.min.as_deref(),
                 max: self.max.as_deref(),
-                has_collation: self.context.collation.is_some(),
+                collation: self.context.collation.as_deref(),
             },
         )
     }

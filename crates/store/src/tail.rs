@@ -41,14 +41,15 @@ impl Store {
     ///
     /// # Errors
     /// As [`Store::find`]; `BadValue` for a collection that is not capped, and for a sort.
-    pub fn tail(&self, namespace: &Namespace, options: FindOptions) -> Result<Tail> {
+    pub fn tail(&self, namespace: &Namespace, mut options: FindOptions) -> Result<Tail> {
+        let snapshot = self.snapshot();
+        snapshot.inherit_collation(namespace, &mut options.collation);
         let read = Read::compile(self, options)?;
         if read.sort.as_ref().is_some_and(|sort| sort.natural() != Some(1)) {
             return Err(StoreError::bad_value(
                 "cannot use tailable option with a sort other than {$natural: 1}",
             ));
         }
-        let snapshot = self.snapshot();
         let found = snapshot.collection(namespace);
         let data = found.and_then(|found| found.data());
         if found.is_some() && data.is_none_or(|data| data.capped.is_none()) {

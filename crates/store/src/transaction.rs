@@ -162,7 +162,8 @@ impl<'t> Transaction<'t> {
     pub(crate) fn new_data(&mut self, options: &bson::RawDocument) -> Result<Data> {
         let validation = Validation::parse(options)?;
         let id = self.take_id()?;
-        let id_index = self.new_index(crate::catalog::IndexSpec::id_index())?;
+        let collation = options.get_document("collation").ok();
+        let id_index = self.new_index(crate::catalog::IndexSpec::id_index(collation)?)?;
         let data = Data::new(id, vec![Arc::new(id_index)], validation, options)?;
         self.all_or_nothing(|this| {
             this.redb.open_table(records_table(&records_name(id)))?;

@@ -1,7 +1,10 @@
 //! Validators: what a collection demands of its documents.
 
+use std::sync::Arc;
+
 use bson::raw::{RawBson, RawDocument, cstr};
 use bson::rawdoc;
+use fieldveil_query::collation::Collation;
 
 use crate::code::Code;
 use crate::error::{Result, StoreError};
@@ -17,6 +20,8 @@ pub(crate) struct Validation {
     level: Level,
     action: Action,
     validator: Validator,
+    /// That of the collection.
+    collation: Option<Arc<Collation>>,
 }
 
 #[derive(Debug)]
@@ -43,9 +48,11 @@ enum Action {
     Error,
 }
 
-/// What validators are compiled with. They have no variables, and time stands still for them.
-fn context() -> Context {
+/// What validators are compiled with: the collation of their collection. They have no variables,
+/// and time stands still for them.
+fn context(collation: Option<Arc<Collation>>) -> Context {
     Context {
+        collation,
         schema_compiler: Some(json_schema::compile),
         ..Context::new(bson::DateTime::from_millis(0))
     }
@@ -69,14 +76,16 @@ impl Validation {
             Some("warn") => Action::Warn,
             Some(other) => return Err(not_a_value("validationAction", other)),
         };
+        let collation = options.get_document("collation").ok().map(Collation::parse).transpose()?;
+        let collation = collation.flatten().map(Arc::new);
         let validator = match options.get_document("validator") {
             Ok(filter) if !filter.is_empty() => Validator::Filter(Box::new(
-                Selector::compile(filter, &context())
+                Selector::compile(filter, &context(collation.clone()))
                     .map_err(|error| error.context("Parsing of collection validator failed"))?,
             )),
             _ => Validator::None,
         };
-        Ok(Self { level, action, validator })
+        Ok(Self { level, action, validator, collation })
     }
 
     /// As [`Self::parse`] for options that are stored already; a fault shows at the next write.
@@ -85,6 +94,7 @@ impl Validation {
             level: Level::Strict,
             action: Action::Error,
             validator: Validator::Broken(error),
+            collation: None,
         })
     }
 
@@ -111,7 +121,8 @@ impl Validation {
         let mut info = rawdoc! {};
         let id = document.get("_id")?.map_or(RawBson::Null, RawBson::from);
         info.append(cstr!("failingDocumentId"), id);
-        info.append(cstr!("details"), explain::details(selector.filter(), document, &context())?);
+        let context = context(self.collation.clone());
+        info.append(cstr!("details"), explain::details(selector.filter(), document, &context)?);
         Err(StoreError::new(Code::DOCUMENT_VALIDATION_FAILURE, "Document failed validation")
             .with_err_info(info))
     }

@@ -64,7 +64,7 @@ pub struct UpdateStatement {
     pub sort: Option<RawDocumentBuf>,
     /// An index by name or key.
     pub hint: Option<RawBson>,
-    /// Only the simple collation is supported.
+    /// How strings compare; without, as the collection says, and else by bytes.
     pub collation: Option<RawDocumentBuf>,
 }
 
@@ -100,7 +100,7 @@ pub struct DeleteStatement {
     pub only_one: bool,
     /// An index by name or key.
     pub hint: Option<RawBson>,
-    /// Only the simple collation is supported.
+    /// How strings compare; without, as the collection says, and else by bytes.
     pub collation: Option<RawDocumentBuf>,
 }
 

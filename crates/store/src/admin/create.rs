@@ -155,7 +155,9 @@ fn normalized(options: &RawDocument) -> Result<RawDocumentBuf> {
                 ));
             }
             "collation" => {
-                crate::collation::check(value)?;
+                if let Some(collation) = crate::collation::read(value)? {
+                    out.append(name, collation);
+                }
                 continue;
             }
             "idIndex" => continue,

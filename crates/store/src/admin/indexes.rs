@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bson::raw::RawDocumentBuf;
+use bson::raw::{RawDocument, RawDocumentBuf, cstr};
 
 use super::create;
 use crate::catalog::{Collection, Data, Index, IndexSpec, Kind};
@@ -56,8 +56,11 @@ impl Store {
         specs: &[RawDocumentBuf],
         interrupt: &Interrupt,
     ) -> Result<CreateIndexesOutcome> {
-        let specs: Vec<IndexSpec> =
-            specs.iter().map(|spec| IndexSpec::parse(spec)).collect::<Result<_>>()?;
+        let specs = specs.to_vec();
+        // Before a collection is made for them.
+        for spec in &specs {
+            IndexSpec::parse(spec)?;
+        }
         let (namespace, interrupt) = (namespace.clone(), interrupt.clone());
         self.write(move |transaction| create_indexes(transaction, &namespace, specs, &interrupt))
     }
@@ -75,7 +78,7 @@ impl Store {
 fn create_indexes(
     transaction: &mut Transaction<'_>,
     namespace: &Namespace,
-    specs: Vec<IndexSpec>,
+    specs: Vec<RawDocumentBuf>,
     interrupt: &Interrupt,
 ) -> Result<CreateIndexesOutcome> {
     let existing = writable(transaction, namespace)?;
@@ -91,7 +94,8 @@ fn create_indexes(
     let mut collection = Arc::clone(&original);
     let mut built: Vec<Index> = Vec::new();
     for spec in specs {
-        let step = add_index(transaction, &collection, spec, interrupt, &mut built);
+        let step = inheriting(spec, &original)
+            .and_then(|spec| add_index(transaction, &collection, spec, interrupt, &mut built));
         match step {
             Ok(Some(with_index)) => collection = Arc::new(with_index),
             Ok(None) => {}
@@ -114,6 +118,16 @@ fn create_indexes(
         transaction.save((*collection).clone())?;
     }
     Ok(CreateIndexesOutcome { before, after, created_collection })
+}
+
+/// Reads a specification; an index that names no collation has that of its collection.
+fn inheriting(mut spec: RawDocumentBuf, collection: &Collection) -> Result<IndexSpec> {
+    if let Some(collation) = collection.collation()
+        && spec.get("collation")?.is_none()
+    {
+        spec.append(cstr!("collation"), collation.to_owned());
+    }
+    IndexSpec::parse(&spec)
 }
 
 /// Builds one index; answers the collection with it, or nothing if it exists already.
@@ -247,13 +261,8 @@ fn drop_indexes(
             })
             .collect::<Result<_>>()?,
         IndexChoice::Key(key) => {
-            let found = data.indexes.iter().find(|index| same_key(&index.spec.key, key));
-            vec![found.cloned().ok_or_else(|| {
-                StoreError::new(
-                    Code::INDEX_NOT_FOUND,
-                    format!("can't find index with key: {}", render(key)),
-                )
-            })?]
+            let has_key = |index: &&Arc<Index>| same_key(&index.spec.key, key);
+            vec![only_one(data.indexes.iter().filter(has_key), key)?]
         }
     };
     if chosen.iter().any(|index| index.spec.is_id_index()) {
@@ -269,7 +278,25 @@ fn drop_indexes(
     Ok(before)
 }
 
-fn same_key(left: &bson::RawDocument, right: &bson::RawDocument) -> bool {
+/// The index that a key stands for.
+fn only_one<'a>(
+    mut found: impl Iterator<Item = &'a Arc<Index>>,
+    key: &RawDocument,
+) -> Result<Arc<Index>> {
+    match (found.next(), found.next()) {
+        (Some(index), None) => Ok(Arc::clone(index)),
+        (Some(_), Some(_)) => Err(StoreError::new(
+            Code::AMBIGUOUS_INDEX_KEY_PATTERN,
+            format!("several indexes found for key: {}, identify by name instead", render(key)),
+        )),
+        (None, _) => Err(StoreError::new(
+            Code::INDEX_NOT_FOUND,
+            format!("can't find index with key: {}", render(key)),
+        )),
+    }
+}
+
+fn same_key(left: &RawDocument, right: &RawDocument) -> bool {
     fieldveil_query::value::compare_documents(left, right).is_eq()
 }
 
@@ -280,5 +307,6 @@ impl IndexSpec {
             && self.unique == other.unique
             && self.sparse == other.sparse
             && self.partial == other.partial
+            && self.collation == other.collation
     }
 }

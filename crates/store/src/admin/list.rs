@@ -3,7 +3,7 @@
 use bson::raw::{RawDocumentBuf, cstr};
 use bson::rawdoc;
 
-use crate::catalog::{Collection, IndexSpec, Kind};
+use crate::catalog::{Collection, Kind};
 use crate::code::Code;
 use crate::error::{Result, StoreError};
 use crate::namespace::Namespace;
@@ -78,14 +78,16 @@ impl Store {
 fn describe(collection: &Collection) -> RawDocumentBuf {
     let name = collection.namespace.collection();
     match &collection.kind {
-        Kind::Data(_) => {
+        Kind::Data(data) => {
             let mut document = rawdoc! {
                 "name": name,
                 "type": "collection",
                 "options": collection.options.clone(),
                 "info": {"readOnly": false, "uuid": bson::Binary::from(collection.uuid)},
             };
-            document.append(cstr!("idIndex"), IndexSpec::id_index().document);
+            if let Some(index) = data.indexes.first() {
+                document.append(cstr!("idIndex"), index.spec.document.clone());
+            }
             document
         }
         Kind::View(_) => rawdoc! {

@@ -166,9 +166,10 @@ impl Source for StoreSource {
         self.interrupt.check()?;
         let namespace = self.namespace(namespace)?;
         let options = self.write_options();
-        Ok(self
-            .store
-            .write(move |transaction| merge(transaction, &namespace, batch, &*decide, &options))?)
+        let collation = self.context.collation.clone();
+        Ok(self.store.write(move |transaction| {
+            merge(transaction, &namespace, batch, &*decide, collation, &options)
+        })?)
     }
 
     fn go_on(&self) -> Result<(), QueryError> {

@@ -161,6 +161,8 @@ fn merge_writes_many_documents_and_counts_those_before_a_fault() {
         .aggregate("app", Some("many"), &stages(&[fail]), AggregateOptions::default())
         .unwrap_err();
     assert!(error.is(Code::DUPLICATE_KEY), "{error:?}");
+    let key = rawdoc! {"keyPattern": {"_id": 1}, "keyValue": {"_id": 10}};
+    assert_eq!(error.extra(), Some(&*key));
     assert_eq!(count("some"), 11);
 }
 

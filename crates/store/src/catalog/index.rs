@@ -1,6 +1,9 @@
 //! Index specifications: what `createIndexes` may ask for.
 
-use bson::raw::{RawBsonRef, RawDocument, RawDocumentBuf};
+use std::sync::Arc;
+
+use bson::raw::{RawBsonRef, RawDocument, RawDocumentBuf, cstr};
+use fieldveil_query::collation::Collation;
 
 use super::whole_number;
 use crate::code::Code;
@@ -37,15 +40,24 @@ pub(crate) struct IndexSpec {
     pub(crate) hidden: bool,
     pub(crate) partial: Option<PartialFilter>,
     pub(crate) expire_after_secs: Option<i64>,
+    /// How its strings are ordered; by bytes without.
+    pub(crate) collation: Option<Arc<Collation>>,
     /// The specification as `listIndexes` shows it.
     pub(crate) document: RawDocumentBuf,
 }
 
 impl IndexSpec {
-    /// The index on `_id`.
-    pub(crate) fn id_index() -> Self {
+    /// The index on `_id` of a collection with this (complete) collation.
+    ///
+    /// # Errors
+    /// If it is none.
+    pub(crate) fn id_index(collation: Option<&RawDocument>) -> Result<Self> {
         let key = bson::rawdoc! {"_id": 1};
-        Self {
+        let mut document = bson::rawdoc! {"v": 2, "key": key.clone(), "name": ID_INDEX_NAME};
+        if let Some(collation) = collation {
+            document.append(cstr!("collation"), collation.to_owned());
+        }
+        Ok(Self {
             name: ID_INDEX_NAME.into(),
             fields: vec![KeyField { path: "_id".into(), descending: false }],
             unique: true,
@@ -53,9 +65,10 @@ impl IndexSpec {
             hidden: false,
             partial: None,
             expire_after_secs: None,
-            document: bson::rawdoc! {"v": 2, "key": key.clone(), "name": ID_INDEX_NAME},
+            collation: compiled(collation)?,
+            document,
             key,
-        }
+        })
     }
 
     pub(crate) fn is_id_index(&self) -> bool {
@@ -79,6 +92,7 @@ impl Parser<'_> {
     fn parse(&self) -> Result<IndexSpec> {
         let (mut key, mut name, mut partial, mut expire_after_secs) = (None, None, None, None);
         let (mut unique, mut sparse, mut hidden) = (false, false, false);
+        let mut collation = None;
         let mut rest = RawDocumentBuf::new();
         for field in self.spec.iter() {
             let (field, value) = field?;
@@ -113,10 +127,10 @@ impl Parser<'_> {
                     let filter = value.as_document().ok_or_else(|| {
                         self.wrong_type("partialFilterExpression", "object", value)
                     })?;
-                    partial = Some(PartialFilter::parse(filter)?);
+                    partial = Some(filter);
                 }
                 "collation" => {
-                    crate::collation::check(value)?;
+                    collation = crate::collation::read(value)?;
                     continue;
                 }
                 "storageEngine" | "clustered" | "prepareUnique" => {
@@ -146,7 +160,7 @@ impl Parser<'_> {
         let fields = parse_key(&key)?;
         let is_id = fields.len() == 1 && fields.iter().all(|f| f.path == "_id" && !f.descending);
         if is_id {
-            return self.check_id_index(&name);
+            return self.check_id_index(&name, collation.as_deref());
         }
         if name.is_empty() || name == ID_INDEX_NAME || name == "*" || name.contains('\0') {
             return Err(bad_name(&name));
@@ -165,6 +179,12 @@ impl Parser<'_> {
             let (field, value) = field?;
             document.append(field, value);
         }
+        let order = compiled(collation.as_deref())?;
+        let partial =
+            partial.map(|filter| PartialFilter::parse(filter, order.clone())).transpose()?;
+        if let Some(collation) = collation {
+            document.append(cstr!("collation"), collation);
+        }
         Ok(IndexSpec {
             name,
             key,
@@ -174,12 +194,13 @@ impl Parser<'_> {
             hidden,
             partial,
             expire_after_secs,
+            collation: order,
             document,
         })
     }
 
     /// The `_id` index exists already; asking for it with other options is an error.
-    fn check_id_index(&self, name: &str) -> Result<IndexSpec> {
+    fn check_id_index(&self, name: &str, collation: Option<&RawDocument>) -> Result<IndexSpec> {
         for field in self.spec.iter() {
             let (field, _) = field?;
             if !matches!(field.as_str(), "key" | "name" | "v" | "ns" | "collation") {
@@ -196,7 +217,7 @@ impl Parser<'_> {
         if name.is_empty() || name == "*" {
             return Err(bad_name(name));
         }
-        Ok(IndexSpec::id_index())
+        IndexSpec::id_index(collation)
     }
 
     fn flag(&self, name: &str, value: RawBsonRef<'_>) -> Result<bool> {
@@ -224,6 +245,12 @@ impl Parser<'_> {
             ),
         )
     }
+}
+
+/// The order that a collation document describes.
+fn compiled(collation: Option<&RawDocument>) -> Result<Option<Arc<Collation>>> {
+    let parsed = collation.map(Collation::parse).transpose()?;
+    Ok(parsed.flatten().map(Arc::new))
 }
 
 fn expire_after(value: RawBsonRef<'_>) -> Result<i64> {

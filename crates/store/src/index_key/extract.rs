@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use bson::raw::{RawArray, RawBson, RawBsonRef, RawDocument};
 use fieldveil_query::collation::Collation;
 
-use super::{encode_collated, invert};
+use super::{encode, invert};
 use crate::code::Code;
 use crate::error::{Result, StoreError};
 
@@ -41,13 +41,19 @@ pub(crate) struct Keys {
     pub(crate) multikey: Vec<bool>,
 }
 
-/// Extracts the keys of `document`. A sparse index has none for a document without its fields.
+/// Extracts the keys of `document`, with strings in the order of a collation. A sparse index has
+/// none for a document without its fields.
 ///
 /// # Errors
 /// `CannotIndexParallelArrays`, and `InvalidBSON` if the document is malformed.
-pub(crate) fn keys(fields: &[KeyField], sparse: bool, document: &RawDocument) -> Result<Keys> {
+pub(crate) fn keys(
+    fields: &[KeyField],
+    sparse: bool,
+    collation: Option<&Collation>,
+    document: &RawDocument,
+) -> Result<Keys> {
     let parts: Vec<Vec<&str>> = fields.iter().map(KeyField::parts).collect();
-    let mut extraction = Extraction::new(fields, sparse, None);
+    let mut extraction = Extraction::new(fields, sparse, collation, None);
     extraction.expand(start(document, &parts))?;
     Ok(extraction.found)
 }
@@ -59,8 +65,7 @@ pub(crate) fn least_key(
     document: &RawDocument,
 ) -> Result<Vec<u8>> {
     let parts: Vec<Vec<&str>> = fields.iter().map(KeyField::parts).collect();
-    let mut extraction = Extraction::new(fields, false, None);
-    extraction.collation = collation;
+    let mut extraction = Extraction::new(fields, false, collation, None);
     extraction.expand(start(document, &parts))?;
     Ok(extraction.found.keys.pop_first().unwrap_or_default())
 }
@@ -68,11 +73,12 @@ pub(crate) fn least_key(
 /// The values that one of the document's keys stands for, for a message about it.
 pub(crate) fn values_of_key(
     fields: &[KeyField],
+    collation: Option<&Collation>,
     document: &RawDocument,
     key: &[u8],
 ) -> Result<Vec<RawBson>> {
     let parts: Vec<Vec<&str>> = fields.iter().map(KeyField::parts).collect();
-    let mut extraction = Extraction::new(fields, false, Some(key));
+    let mut extraction = Extraction::new(fields, false, collation, Some(key));
     extraction.expand(start(document, &parts))?;
     Ok(extraction.wanted_values)
 }
@@ -105,9 +111,14 @@ struct Extraction<'f> {
 }
 
 impl<'f> Extraction<'f> {
-    fn new(fields: &'f [KeyField], sparse: bool, wanted: Option<&'f [u8]>) -> Self {
+    fn new(
+        fields: &'f [KeyField],
+        sparse: bool,
+        collation: Option<&'f Collation>,
+        wanted: Option<&'f [u8]>,
+    ) -> Self {
         let found = Keys { keys: BTreeSet::new(), multikey: vec![false; fields.len()] };
-        Self { fields, sparse, found, wanted, wanted_values: Vec::new(), collation: None }
+        Self { fields, sparse, found, wanted, wanted_values: Vec::new(), collation }
     }
 
     fn expand(&mut self, mut slots: Vec<Slot<'_>>) -> Result<()> {
@@ -167,7 +178,7 @@ impl<'f> Extraction<'f> {
                 Slot::Value(value) => value,
                 _ => RawBsonRef::Null,
             };
-            encode_collated(value, self.collation, &mut key)?;
+            encode(value, self.collation, &mut key)?;
             if field.descending {
                 invert(key.get_mut(start..).unwrap_or_default());
             }
@@ -258,13 +269,13 @@ mod tests {
     }
 
     fn concatenated(values: &[RawBsonRef<'_>]) -> Vec<u8> {
-        values.iter().flat_map(|value| encoded(*value).unwrap()).collect()
+        values.iter().flat_map(|value| encoded(*value, None).unwrap()).collect()
     }
 
     #[test]
     fn fields_of_one_array_stay_together() {
         let document = rawdoc! {"a": [{"b": 1, "c": 2}, {"b": 3}], "d": 9};
-        let found = keys(&fields(&["a.b", "a.c", "d"]), false, &document).unwrap();
+        let found = keys(&fields(&["a.b", "a.c", "d"]), false, None, &document).unwrap();
         let int = RawBsonRef::Int32;
         let expected = [
             concatenated(&[int(1), int(2), int(9)]),
@@ -277,34 +288,37 @@ mod tests {
     #[test]
     fn parallel_arrays_are_refused() {
         let document = rawdoc! {"a": [1], "b": [1]};
-        let error = keys(&fields(&["a", "b"]), false, &document).unwrap_err();
+        let error = keys(&fields(&["a", "b"]), false, None, &document).unwrap_err();
         assert!(error.is(Code::CANNOT_INDEX_PARALLEL_ARRAYS));
     }
 
     #[test]
     fn empty_and_missing_have_keys() {
-        let found = keys(&fields(&["a"]), false, &rawdoc! {"a": []}).unwrap();
-        assert!(found.keys.iter().eq(&[encoded(RawBsonRef::Undefined).unwrap()]));
-        let found = keys(&fields(&["a"]), false, &rawdoc! {}).unwrap();
-        assert!(found.keys.iter().eq(&[encoded(RawBsonRef::Null).unwrap()]));
-        assert!(keys(&fields(&["a", "b"]), true, &rawdoc! {}).unwrap().keys.is_empty());
-        assert_eq!(keys(&fields(&["a", "b"]), true, &rawdoc! {"b": 1}).unwrap().keys.len(), 1);
+        let found = keys(&fields(&["a"]), false, None, &rawdoc! {"a": []}).unwrap();
+        assert!(found.keys.iter().eq(&[encoded(RawBsonRef::Undefined, None).unwrap()]));
+        let found = keys(&fields(&["a"]), false, None, &rawdoc! {}).unwrap();
+        assert!(found.keys.iter().eq(&[encoded(RawBsonRef::Null, None).unwrap()]));
+        assert!(keys(&fields(&["a", "b"]), true, None, &rawdoc! {}).unwrap().keys.is_empty());
+        assert_eq!(
+            keys(&fields(&["a", "b"]), true, None, &rawdoc! {"b": 1}).unwrap().keys.len(),
+            1
+        );
     }
 
     #[test]
     fn number_in_a_path_picks_an_element() {
         let document = rawdoc! {"a": [{"b": 1}, {"b": [2, 3]}]};
-        let found = keys(&fields(&["a.1.b"]), false, &document).unwrap();
+        let found = keys(&fields(&["a.1.b"]), false, None, &document).unwrap();
         assert_eq!(found.keys.len(), 2);
         let ambiguous = rawdoc! {"a": [{"0": 1}]};
-        assert_eq!(keys(&fields(&["a.0"]), false, &ambiguous).unwrap_err().code(), 16746);
+        assert_eq!(keys(&fields(&["a.0"]), false, None, &ambiguous).unwrap_err().code(), 16746);
     }
 
     #[test]
     fn descending_fields_are_inverted() {
         let field = KeyField { path: "a".into(), descending: true };
-        let found = keys(&[field], false, &rawdoc! {"a": 1}).unwrap();
-        let mut expected = encoded(RawBsonRef::Int32(1)).unwrap();
+        let found = keys(&[field], false, None, &rawdoc! {"a": 1}).unwrap();
+        let mut expected = encoded(RawBsonRef::Int32(1), None).unwrap();
         invert(&mut expected);
         assert!(found.keys.contains(&expected));
     }

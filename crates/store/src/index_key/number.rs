@@ -128,7 +128,8 @@ mod tests {
             decimal("9.999999999999999999999999999999999E6144"),
             RawBsonRef::Double(f64::INFINITY),
         ];
-        let keys: Vec<Vec<u8>> = ascending.iter().map(|value| encoded(*value).unwrap()).collect();
+        let keys: Vec<Vec<u8>> =
+            ascending.iter().map(|value| encoded(*value, None).unwrap()).collect();
         for (pair, values) in keys.windows(2).zip(ascending.windows(2)) {
             assert!(pair[0] < pair[1], "{values:?}");
         }
@@ -144,7 +145,8 @@ mod tests {
             &[decimal("NaN"), RawBsonRef::Double(f64::NAN)],
         ];
         for values in equal {
-            let keys: Vec<Vec<u8>> = values.iter().map(|value| encoded(*value).unwrap()).collect();
+            let keys: Vec<Vec<u8>> =
+                values.iter().map(|value| encoded(*value, None).unwrap()).collect();
             assert!(keys.windows(2).all(|pair| pair[0] == pair[1]), "{values:?} {keys:?}");
         }
     }

@@ -3,7 +3,7 @@ use bson::{RawBsonRef, rawdoc};
 use super::*;
 
 fn key(document: &RawDocument) -> Vec<u8> {
-    encoded(document.get("v").unwrap().unwrap()).unwrap()
+    encoded(document.get("v").unwrap().unwrap(), None).unwrap()
 }
 
 #[test]
@@ -58,7 +58,7 @@ fn types_ascend_in_bson_order() {
 #[test]
 fn symbol_equals_string() {
     assert_eq!(
-        encoded(RawBsonRef::Symbol("a")).unwrap(),
-        encoded(RawBsonRef::String("a")).unwrap()
+        encoded(RawBsonRef::Symbol("a"), None).unwrap(),
+        encoded(RawBsonRef::String("a"), None).unwrap()
     );
 }

@@ -13,7 +13,7 @@ use fieldveil_query::sort::{Sort, SortOrder};
 use fieldveil_query::value::compare_documents;
 
 use super::implies::implies;
-use super::spans::{self, SpanSet, successor};
+use super::spans::{self, SpanSet, Strings, successor};
 use super::{Access, IndexScan, Plan, Wish};
 use crate::catalog::{Data, Index};
 use crate::code::Code;
@@ -66,7 +66,10 @@ fn hinted(data: &Data, wish: Wish<'_>, hint: &RawBson) -> Result<Plan> {
                 let is_sorted = wish.sort.is_none_or(Sort::is_empty);
                 return Ok(Plan { is_sorted, ..collection_scan(descending) });
             }
-            data.indexes.iter().find(|index| compare_documents(&index.spec.key, document).is_eq())
+            let has_key =
+                |index: &&Arc<Index>| compare_documents(&index.spec.key, document).is_eq();
+            let agrees = |index: &&Arc<Index>| has_key(index) && wish.agrees_with(index);
+            data.indexes.iter().find(agrees).or_else(|| data.indexes.iter().find(has_key))
         }
         RawBsonRef::String(name) => data.index_by_name(name),
         _ => None,
@@ -77,10 +80,7 @@ fn hinted(data: &Data, wish: Wish<'_>, hint: &RawBson) -> Result<Plan> {
              not correspond to an existing index",
         )
     })?;
-    let covers = |index: &Index| {
-        index.spec.partial.as_ref().is_none_or(|partial| implies(wish.filter, partial.filter()))
-    };
-    if !covers(index) {
+    if !covers(index, wish) {
         return Err(StoreError::new(
             Code::NO_QUERY_EXECUTION_PLANS,
             "error processing query: planner returned error :: caused by :: No query solutions: \
@@ -106,7 +106,7 @@ fn between(index: &Arc<Index>, wish: Wish<'_>) -> Result<Plan> {
                 _ => return Err(unfit_bound()),
             };
             let start = key.len();
-            index_key::encode(value, &mut key)?;
+            index_key::encode(value, index.spec.collation.as_deref(), &mut key)?;
             if field.descending {
                 index_key::invert(key.get_mut(start..).unwrap_or_default());
             }
@@ -151,12 +151,12 @@ fn by_id(data: &Data, conjuncts: &[&Filter], wish: Wish<'_>) -> Result<Option<Pl
             | RawBsonRef::Undefined
             | RawBsonRef::RegularExpression(_) => false,
             RawBsonRef::String(_) | RawBsonRef::Symbol(_) | RawBsonRef::Document(_) => {
-                !wish.has_collation
+                wish.agrees_with(index)
             }
             _ => true,
         };
         if path.as_str() == "_id" && is_plain {
-            let key = index_key::encoded(value)?;
+            let key = index_key::encoded(value, index.spec.collation.as_deref())?;
             let access = Access::Id { index: Arc::clone(index), key };
             return Ok(Some(Plan { access, is_sorted: true }));
         }
@@ -167,7 +167,7 @@ fn by_id(data: &Data, conjuncts: &[&Filter], wish: Wish<'_>) -> Result<Option<Pl
 fn best_index(data: &Data, conjuncts: &[&Filter], wish: Wish<'_>) -> Result<Option<Candidate>> {
     let mut best: Option<Candidate> = None;
     for index in &data.indexes {
-        if !is_usable(index, wish.filter) {
+        if index.spec.hidden || !covers(index, wish) {
             continue;
         }
         let candidate = Candidate::new(index, conjuncts, wish)?;
@@ -181,9 +181,14 @@ fn best_index(data: &Data, conjuncts: &[&Filter], wish: Wish<'_>) -> Result<Opti
     Ok(best)
 }
 
-fn is_usable(index: &Index, filter: &Filter) -> bool {
-    let partial = index.spec.partial.as_ref();
-    !index.spec.hidden && partial.is_none_or(|partial| implies(filter, partial.filter()))
+/// Whether every document that is wanted has entries in the index. What a filter implies is found
+/// out by bytes, so that collations keep a partial index out of it.
+fn covers(index: &Index, wish: Wish<'_>) -> bool {
+    index.spec.partial.as_ref().is_none_or(|partial| {
+        wish.collation.is_none()
+            && index.spec.collation.is_none()
+            && implies(wish.filter, partial.filter())
+    })
 }
 
 /// One scan for each branch of an `$or` that stands among the conjuncts.
@@ -221,16 +226,18 @@ struct Candidate {
 impl Candidate {
     fn new(index: &Arc<Index>, conjuncts: &[&Filter], wish: Wish<'_>) -> Result<Self> {
         let spec = &index.spec;
+        let collation = spec.collation.as_deref();
+        let strings = Strings { collation, is_shared: wish.agrees_with(index) };
         let mut bounds = Vec::with_capacity(spec.fields.len());
         for (position, field) in spec.fields.iter().enumerate() {
             let is_multikey = index.multikey.get(position).copied().unwrap_or(true);
-            bounds.push(field_spans(conjuncts, &field.path, is_multikey, wish.has_collation)?);
+            bounds.push(field_spans(conjuncts, &field.path, is_multikey, strings)?);
         }
         let misses_some = spec.sparse && bounds.iter().all(SpanSet::has_null);
         let fixed = bounds.iter().take_while(|spans| is_fixed(spans)).count();
         let is_limited = bounds.get(fixed).is_some_and(|spans| !spans.is_full());
         let direction = match wish.sort {
-            Some(sort) if !wish.has_collation => order(index, &bounds, sort),
+            Some(sort) if strings.is_shared => order(index, &bounds, sort),
             Some(_) => None,
             None => Some(false),
         };
@@ -280,12 +287,12 @@ fn field_spans(
     conjuncts: &[&Filter],
     path: &str,
     is_multikey: bool,
-    has_collation: bool,
+    strings: Strings<'_>,
 ) -> Result<SpanSet> {
     let mut spans = SpanSet::full();
     for conjunct in conjuncts {
         for predicate in predicates(conjunct, path) {
-            let one = spans::of_predicate(predicate, has_collation)?;
+            let one = spans::of_predicate(predicate, strings)?;
             // Different elements of an array may satisfy different predicates; then only one of
             // them limits the entries.
             spans = match is_multikey {

@@ -5,6 +5,7 @@
 //! that begin with it.
 
 use bson::raw::{RawBson, RawBsonRef};
+use fieldveil_query::collation::Collation;
 use fieldveil_query::filter::{AllItem, ElemMatch, Predicate};
 
 use crate::error::Result;
@@ -41,12 +42,6 @@ impl SpanSet {
 
     fn of(span: Span) -> Self {
         Self { spans: vec![span] }
-    }
-
-    fn point(value: RawBsonRef<'_>) -> Result<Self> {
-        let start = index_key::encoded(value)?;
-        let end = successor(&start);
-        Ok(Self::of(Span { start, end, is_point: true }))
     }
 
     /// All values of the type with this byte.
@@ -146,16 +141,24 @@ pub(super) fn successor(bytes: &[u8]) -> Vec<u8> {
 }
 
 /// The values of index entries that a document can have which satisfies `predicate`.
-pub(super) fn of_predicate(predicate: &Predicate, has_collation: bool) -> Result<SpanSet> {
-    let values = Values { has_collation };
-    values.predicate(predicate)
+pub(super) fn of_predicate(predicate: &Predicate, strings: Strings<'_>) -> Result<SpanSet> {
+    Values { strings }.predicate(predicate)
 }
 
-struct Values {
-    has_collation: bool,
+/// How the strings of an index are ordered.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Strings<'a> {
+    /// By bytes without one.
+    pub(super) collation: Option<&'a Collation>,
+    /// Whether the predicates compare them likewise; if not, their bounds say nothing.
+    pub(super) is_shared: bool,
 }
 
-impl Values {
+struct Values<'a> {
+    strings: Strings<'a>,
+}
+
+impl Values<'_> {
     fn predicate(&self, predicate: &Predicate) -> Result<SpanSet> {
         Ok(match predicate {
             Predicate::Eq(value) => self.equal(value.as_raw_bson_ref())?,
@@ -235,29 +238,39 @@ impl Values {
             // An array is equal as a whole, and then its first element is an entry; or it is an
             // element of the document's array.
             RawBsonRef::Array(array) => {
-                let whole = SpanSet::point(value)?;
+                let whole = self.point(value)?;
                 let first = match array.get(0)? {
-                    Some(first) => SpanSet::point(first)?,
-                    None => SpanSet::point(RawBsonRef::Undefined)?,
+                    Some(first) => self.point(first)?,
+                    None => self.point(RawBsonRef::Undefined)?,
                 };
                 Ok(whole.union(&first))
             }
-            other => SpanSet::point(other),
+            other => self.point(other),
         }
     }
 
     fn above(&self, value: RawBsonRef<'_>, exclusive: bool) -> Result<SpanSet> {
         let Some(kind) = self.comparable(value) else { return self.incomparable(value) };
-        let encoded = index_key::encoded(value)?;
+        let encoded = self.encoded(value)?;
         let start = if exclusive { successor(&encoded) } else { encoded };
         Ok(non_empty(start, vec![kind + 1]))
     }
 
     fn below(&self, value: RawBsonRef<'_>, exclusive: bool) -> Result<SpanSet> {
         let Some(kind) = self.comparable(value) else { return self.incomparable(value) };
-        let encoded = index_key::encoded(value)?;
+        let encoded = self.encoded(value)?;
         let end = if exclusive { encoded } else { successor(&encoded) };
         Ok(non_empty(vec![kind], end))
+    }
+
+    fn point(&self, value: RawBsonRef<'_>) -> Result<SpanSet> {
+        let start = self.encoded(value)?;
+        let end = successor(&start);
+        Ok(SpanSet::of(Span { start, end, is_point: true }))
+    }
+
+    fn encoded(&self, value: RawBsonRef<'_>) -> Result<Vec<u8>> {
+        index_key::encoded(value, self.strings.collation)
     }
 
     /// The type within which a value is compared.
@@ -274,7 +287,9 @@ impl Values {
     }
 
     fn regex(&self, pattern: &str, options: &str) -> SpanSet {
-        let strings = match literal_prefix(pattern, options) {
+        // Patterns look at letters, whatever the collation; only an order by bytes shows those.
+        let prefix = literal_prefix(pattern, options);
+        let strings = match prefix.filter(|_| self.strings.collation.is_none()) {
             Some(prefix) => {
                 let mut start = vec![type_byte::STRING];
                 start.extend_from_slice(prefix.as_bytes());
@@ -287,7 +302,7 @@ impl Values {
     }
 
     fn depends_on_collation(&self, value: RawBsonRef<'_>) -> bool {
-        self.has_collation
+        !self.strings.is_shared
             && matches!(
                 value,
                 RawBsonRef::String(_)
@@ -361,13 +376,14 @@ mod tests {
             Predicate::Exists(true),
         ];
         for predicate in predicates {
-            let spans = of_predicate(&predicate, false).unwrap();
+            let strings = Strings { collation: None, is_shared: true };
+            let spans = of_predicate(&predicate, strings).unwrap();
             let inverted = spans.inverted();
             let holds = |set: &SpanSet, key: &[u8]| {
                 set.spans.iter().any(|span| span.start.as_slice() <= key && key < &span.end)
             };
             for value in values {
-                let mut key = index_key::encoded(value).unwrap();
+                let mut key = index_key::encoded(value, None).unwrap();
                 let ascending = holds(&spans, &key);
                 index_key::invert(&mut key);
                 assert_eq!(holds(&inverted, &key), ascending, "{predicate:?} {value:?}");

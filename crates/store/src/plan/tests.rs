@@ -198,7 +198,7 @@ proptest! {
         let document = raw(&doc! {"l": left, "r": right});
         let left = document.get("l").unwrap().unwrap();
         let right = document.get("r").unwrap().unwrap();
-        let keys = [left, right].map(|value| crate::index_key::encoded(value).unwrap());
+        let keys = [left, right].map(|value| crate::index_key::encoded(value, None).unwrap());
         let expected = fieldveil_query::value::compare(left, right);
         prop_assert_eq!(keys[0].cmp(&keys[1]), expected);
         let inverted = keys.map(|mut key| {

@@ -228,7 +228,7 @@ pub(crate) fn keys_of(index: &Index, document: &RawDocument) -> Result<Keys> {
     {
         return Ok(Keys::default());
     }
-    let mut keys = extract::keys(&spec.fields, spec.sparse, document)?;
+    let mut keys = extract::keys(&spec.fields, spec.sparse, spec.collation.as_deref(), document)?;
     if spec.is_id_index() {
         // An `_id` is one value, whatever is in it.
         keys.multikey.fill(false);
@@ -263,7 +263,7 @@ fn duplicate_key(
     document: &RawDocument,
 ) -> Result<StoreError> {
     let spec = &index.spec;
-    let values = extract::values_of_key(&spec.fields, document, key)?;
+    let values = extract::values_of_key(&spec.fields, spec.collation.as_deref(), document, key)?;
     let mut key_value = RawDocumentBuf::new();
     for (field, value) in spec.key.iter().zip(values) {
         key_value.append(field?.0, value);

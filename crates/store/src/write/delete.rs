@@ -15,7 +15,8 @@ pub(super) fn delete(
     options: &WriteOptions,
 ) -> Result<StatementOutcome> {
     let target = Target::compile(
-        transaction.now_ms(),
+        transaction,
+        namespace,
         &statement.filter,
         None,
         statement.hint.as_ref(),

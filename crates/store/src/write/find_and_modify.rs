@@ -26,7 +26,7 @@ pub struct FindAndModify {
     pub projection: Option<RawDocumentBuf>,
     /// An index by name or key.
     pub hint: Option<RawBson>,
-    /// Only the simple collation is supported.
+    /// How strings compare; without, as the collection says, and else by bytes.
     pub collation: Option<RawDocumentBuf>,
 }
 
@@ -98,7 +98,8 @@ fn run(
     options: &WriteOptions,
 ) -> Result<FindAndModifyOutcome> {
     let target = Target::compile(
-        transaction.now_ms(),
+        transaction,
+        namespace,
         &command.filter,
         command.sort.as_deref(),
         command.hint.as_ref(),

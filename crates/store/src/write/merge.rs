@@ -1,7 +1,10 @@
 //! A batch of `$merge`: one commit for many documents.
 
+use std::sync::Arc;
+
 use bson::raw::{RawBson, RawDocument, RawDocumentBuf};
 use bson::rawdoc;
+use fieldveil_query::collation::Collation;
 
 use super::{WriteOptions, insert, writable};
 use crate::admin::create;
@@ -24,6 +27,7 @@ pub(crate) fn merge(
     namespace: &Namespace,
     batch: Vec<Merging>,
     decide: &DecideFn,
+    collation: Option<Arc<Collation>>,
     options: &WriteOptions,
 ) -> Result<()> {
     let mut batch = batch.into_iter().peekable();
@@ -43,7 +47,8 @@ pub(crate) fn merge(
         }
     };
     let data = collection.writable_data()?;
-    let context = Context::new(bson::DateTime::from_millis(transaction.now_ms()));
+    let now = bson::DateTime::from_millis(transaction.now_ms());
+    let context = Context { collation, ..Context::new(now) };
     transaction.with_collection(&collection, |transaction, writer| {
         for merging in batch {
             let found = record_with_key(data, writer, &merging.key, &context)?;
@@ -76,7 +81,7 @@ fn record_with_key(
     if key.is_empty() {
         return Ok(None);
     }
-    check_unique_cover(data, key)?;
+    check_unique_cover(data, key, context)?;
     let selector = Selector::compile(&key_filter(key)?, context)?;
     let wish = Wish {
         filter: selector.filter(),
@@ -84,7 +89,7 @@ fn record_with_key(
         hint: None,
         min: None,
         max: None,
-        has_collation: false,
+        collation: context.collation.as_deref(),
     };
     let view: &dyn View = writer;
     let mut execution = Execution::new(&Plan::choose(data, wish)?.access);
@@ -108,7 +113,7 @@ fn key_filter(key: &RawDocument) -> Result<RawDocumentBuf> {
 }
 
 /// Two documents must not have the same key.
-fn check_unique_cover(data: &Data, key: &RawDocument) -> Result<()> {
+fn check_unique_cover(data: &Data, key: &RawDocument, context: &Context) -> Result<()> {
     let mut names = Vec::new();
     for field in key.iter() {
         names.push(field?.0.as_str());
@@ -116,6 +121,7 @@ fn check_unique_cover(data: &Data, key: &RawDocument) -> Result<()> {
     let covers = data.indexes.iter().map(|index| &index.spec).any(|spec| {
         spec.unique
             && spec.partial.is_none()
+            && spec.collation == context.collation
             && spec.fields.len() == names.len()
             && spec.fields.iter().all(|field| names.contains(&field.path.as_str()))
     });

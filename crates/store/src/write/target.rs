@@ -7,10 +7,12 @@ use super::WriteOptions;
 use crate::catalog::Data;
 use crate::error::Result;
 use crate::eval::Context;
+use crate::namespace::Namespace;
 use crate::order::{Budget, SortKeys, Sorter};
 use crate::plan::{Execution, Plan, Wish};
 use crate::selector::Selector;
 use crate::tables::View;
+use crate::transaction::Transaction;
 
 /// A filter with what decides which of the matching records comes first.
 pub(crate) struct Target {
@@ -23,14 +25,17 @@ pub(crate) struct Target {
 impl Target {
     /// Compiles the parts that a client sent.
     pub(crate) fn compile(
-        now_ms: i64,
+        transaction: &Transaction<'_>,
+        namespace: &Namespace,
         filter: &RawDocument,
         sort: Option<&RawDocument>,
         hint: Option<&RawBson>,
         collation: Option<&RawDocument>,
         options: &WriteOptions,
     ) -> Result<Self> {
-        let context = crate::store::context(now_ms, options.let_variables.as_deref(), collation)?;
+        let collation = transaction.catalog().collation(namespace, collation);
+        let variables = options.let_variables.as_deref();
+        let context = crate::store::context(transaction.now_ms(), variables, collation)?;
         let selector = Selector::compile(filter, &context)?;
         let sort = sort.map(Sort::parse).transpose()?.filter(|sort| !sort.is_empty());
         Ok(Self { selector, context, sort, hint: hint.cloned() })
@@ -50,7 +55,7 @@ impl Target {
                 hint: self.hint.as_ref(),
                 min: None,
                 max: None,
-                has_collation: self.context.collation.is_some(),
+                collation: self.context.collation.as_deref(),
             },
         )
     }

@@ -101,7 +101,8 @@ pub(super) fn update(
     options: &WriteOptions,
 ) -> Result<StatementOutcome> {
     let target = Target::compile(
-        transaction.now_ms(),
+        transaction,
+        namespace,
         &statement.filter,
         statement.sort.as_deref(),
         statement.hint.as_ref(),

@@ -141,12 +141,8 @@ fn when_matched(
     Ok(match matched {
         Matched::Replace => Write::Replace(document.to_owned()),
         Matched::Keep => Write::Nothing,
-        Matched::Fail => {
-            return Err(QueryError::new(
-                11000,
-                "$merge found a document in the target collection and whenMatched is 'fail'",
-            ));
-        }
+        // Which says by itself what stands in its way.
+        Matched::Fail => Write::Insert(document.to_owned()),
         Matched::Merge => {
             let mut merged = existing.to_owned();
             merge_into(&mut merged, &Some(RawBson::Document(document.to_owned())))?;
