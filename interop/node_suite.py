@@ -65,7 +65,7 @@ def secured(modules, folder):
 def installed():
     """The folder of the installed packages, made if it is missing."""
     if shutil.which("node") is None or shutil.which("npm") is None:
-        sys.exit("node and npm are missing")
+        fixtures.install_node()
     wanted = (HERE / "node/package.json").read_bytes()
     folder = fixtures.CACHE / f"node-{hashlib.sha256(wanted).hexdigest()[:12]}"
     stamp = folder / "complete"

@@ -18,7 +18,11 @@ pymongo.pool_options.DOCKER_ENV_PATH = "/not/a/container"
 CLOUDS = (".amazonaws.com", ".vault.azure.net", "login.microsoftonline.com", ".googleapis.com")
 PORTS = {int(asked): given for asked, given in json.loads(os.environ.get("FIELDVEIL_PORTS", "{}")).items()}
 
+# A second name of this machine, for which PyMongo's certificate of a server does not stand.
+ALIAS = "server"
+
 resolve = socket.getaddrinfo
+resolve_name = socket.gethostbyname
 bind = socketserver.TCPServer.server_bind
 
 
@@ -26,9 +30,13 @@ def getaddrinfo(host, port, *args, **kwargs):
     """The clouds are on this machine, and fixed ports of the tests are elsewhere on it."""
     if isinstance(host, str) and host.endswith(CLOUDS) and "FIELDVEIL_CLOUDS" in os.environ:
         host, port = "127.0.0.1", int(os.environ["FIELDVEIL_CLOUDS"])
-    elif host in ("localhost", "127.0.0.1"):
-        port = PORTS.get(port, port)
+    elif host in ("localhost", "127.0.0.1", ALIAS):
+        host, port = host.replace(ALIAS, "localhost"), PORTS.get(port, port)
     return resolve(host, port, *args, **kwargs)
+
+
+def gethostbyname(host):
+    return resolve_name("localhost" if host == ALIAS else host)
 
 
 def server_bind(self):
@@ -38,6 +46,7 @@ def server_bind(self):
 
 
 socket.getaddrinfo = getaddrinfo
+socket.gethostbyname = gethostbyname
 socketserver.TCPServer.server_bind = server_bind
 
 

@@ -3,6 +3,8 @@
     python suite.py encryption --mode mongocryptd
     python suite.py server
     python suite.py server --replica-set
+    python suite.py server --auth --compressors zstd
+    python suite.py server --tls --files test_ssl.py
 
 The source distribution is fetched from PyPI once and unpacked outside the repository. Tests that are
 not run stand in `skips.txt` with their reasons.
@@ -10,6 +12,7 @@ not run stand in `skips.txt` with their reasons.
 
 import argparse
 import collections
+import concurrent.futures
 import contextlib
 import fnmatch
 import importlib.metadata
@@ -21,6 +24,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+import time
 import typing
 import xml.etree.ElementTree
 
@@ -34,14 +38,15 @@ FAILURES = HERE / "failures.txt"
 
 SUITES = {
     "encryption": ["test_encryption.py"],
+    # What takes longest comes first, so that nothing waits for it in the end.
     "server": [
+        "test_client.py",
+        "test_crud_unified.py",
         "test_collection.py",
         "test_cursor.py",
         "test_database.py",
         "test_bulk.py",
-        "test_client.py",
         "test_client_bulk_write.py",
-        "test_crud_unified.py",
         "test_collection_management.py",
         "test_index_management.py",
         "test_run_command.py",
@@ -76,6 +81,8 @@ def arguments():
     parser.add_argument("--server", help="a running server's host:port instead of one of our own")
     parser.add_argument("--replica-set", action="store_true", help="a replica set of one member")
     parser.add_argument("--auth", action="store_true", help="with authentication")
+    parser.add_argument("--tls", action="store_true", help="with TLS, by PyMongo's own certificates")
+    parser.add_argument("--compressors", help="what the driver offers, such as zstd")
     parser.add_argument("--files", nargs="*", help="only these files")
     parser.add_argument("-k", dest="only", default="", help="only tests that match (pytest's -k)")
     parser.add_argument("--timeout", type=int, default=120, help="seconds for one test")
@@ -88,27 +95,26 @@ def main():
     options = arguments()
     folder = unpacked()
     files = options.files or SUITES[options.suite]
-    condition = f"{options.suite} {options.mode} {'replica' if options.replica_set else 'standalone'}"
+    condition = conditions(options)
     skips = read_patterns(SKIPS, condition)
     failures = read_patterns(FAILURES, condition)
     with contextlib.ExitStack() as stack:
         scratch = stack.enter_context(fixtures.scratch())
-        address = options.server or own_server(stack, options)
         environment = os.environ | {"DB_USER": "user", "DB_PASSWORD": "password"}
         environment.pop("KUBERNETES_SERVICE_HOST", None)
-        environment["DB_IP"], environment["DB_PORT"] = address.rsplit(":", 1)
-        if options.suite == "server":
-            # A few tests look at the usual port, whatever they are told.
-            environment["FIELDVEIL_PORTS"] = json.dumps({"27017": int(environment["DB_PORT"])})
+        if options.compressors:
+            environment["COMPRESSORS"] = options.compressors
         if options.suite == "encryption":
             with_daemon = options.mode == "mongocryptd"
             environment |= services.environment(stack, scratch, known_keys(), with_daemon)
         environment |= tested_programs(options.mode, scratch)
         environment["FIELDVEIL_SKIPS"] = "\n".join(pattern for pattern, _ in skips)
         environment["PYTHONPATH"] = f"{HERE}{os.pathsep}{HERE.parent}"
-        results = []
-        for file in files:
-            results += [known(it, failures) for it in run(options, folder, file, scratch, environment)]
+        # The tests wait more than they work. Files do not meet, since each has its own server.
+        workers = 1 if options.server else min(os.cpu_count() or 1, 3)
+        with concurrent.futures.ThreadPoolExecutor(workers) as pool:
+            found = pool.map(lambda file: run(options, folder, file, scratch, environment), files)
+            results = [known(case, failures) for cases in found for case in cases]
     if options.list_failures:
         print_failures(results)
     if options.list_slow:
@@ -118,6 +124,13 @@ def main():
     print_left_out(results, skips)
     print_known(results)
     sys.exit(any(case.outcome == "failed" for case in results))
+
+
+def conditions(options):
+    """The words that lines in brackets of the lists may ask for."""
+    members = "replica" if options.replica_set else "standalone"
+    protection = [word for word in ("auth", "tls") if getattr(options, word)]
+    return [options.suite, options.mode, members, *protection]
 
 
 def unpacked():
@@ -155,7 +168,7 @@ def read_patterns(path, condition):
     patterns, holds = [], True
     for line in path.read_text().splitlines():
         if line.startswith("["):
-            holds = all(word in condition.split() for word in line.strip("[]").split())
+            holds = all(word in condition for word in line.strip("[]").split())
         elif line and not line.startswith("#") and holds:
             pattern, reason = re.split(r"\s+# ", line, maxsplit=1)
             patterns.append((pattern, reason))
@@ -170,12 +183,15 @@ def known(case, failures):
     return case
 
 
-def own_server(stack, options):
+def own_server(stack, options, certificates):
     flags = ["--enable-test-commands"]
     if options.replica_set:
         flags += ["--replica-set", "rs0"]
     if options.auth:
         flags += ["--auth"]
+    if options.tls:
+        flags += ["--tls-certificate", certificates / "server.pem"]
+        flags += ["--tls-client-ca", certificates / "ca.pem"]
     uri = stack.enter_context(fixtures.server(*flags))
     return uri.removeprefix("mongodb://").strip("/").replace("127.0.0.1", "localhost")
 
@@ -211,20 +227,38 @@ class Case(typing.NamedTuple):
 
 
 def run(options, folder, file, scratch, environment):
-    """Runs one of PyMongo's files."""
+    """Runs one of PyMongo's files, by a server of its own."""
     xml_file = scratch / f"{file}.xml"
     command = [sys.executable, "-m", "pytest", f"test/{file}", "-q", "-p", "plugin"]
     command += ["-o", "addopts=", "-W", "default", "-p", "no:cacheprovider", "--tb=short"]
     command += ["--timeout", str(options.timeout), f"--junitxml={xml_file}", "-k", options.only]
-    print(f"== {file}", flush=True)
-    output = subprocess.run(
-        command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    ).stdout
+    with contextlib.ExitStack() as stack:
+        address = options.server or own_server(stack, options, folder / "test" / "certificates")
+        begin = time.monotonic()
+        output = subprocess.run(
+            command,
+            cwd=folder,
+            env=environment | where(address, options.suite),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        ).stdout
+    print(f"== {file}: {time.monotonic() - begin:.1f} s", flush=True)
     if not xml_file.exists():
         print(output[-3000:])
         return [Case(file, "all", 0, "failed", "did not run")]
     specified = spec_files(folder)
     return [case(file, specified, it) for it in xml.etree.ElementTree.parse(xml_file).iter("testcase")]
+
+
+def where(address, suite):
+    """The environment variables that lead PyMongo's tests to a server."""
+    host, port = address.rsplit(":", 1)
+    found = {"DB_IP": host, "DB_PORT": port}
+    if suite == "server":
+        # A few tests look at the usual port, whatever they are told.
+        found["FIELDVEIL_PORTS"] = json.dumps({"27017": int(port)})
+    return found
 
 
 def spec_files(folder):

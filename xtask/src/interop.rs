@@ -71,8 +71,10 @@ const SUITES: &[Suite] = &[
     suite("pymongo-daemon", "PyMongo's encryption tests, our mongocryptd", "pymongo/suite.py", &["encryption", "--mode", "mongocryptd"]),
     suite("pymongo-crypt-shared", "PyMongo's encryption tests, our mongo_crypt_v1", "pymongo/suite.py", &["encryption", "--mode", "crypt_shared"]),
     suite("pymongo-libmongocrypt", "PyMongo's encryption tests, our libmongocrypt alone", "pymongo/suite.py", &["encryption", "--mode", "libmongocrypt"]),
-    by_name(Suite { prepare: || libraries().map(drop), ..suite("node", "The official Node driver and mongosh, by `fieldveil serve`", "node_suite.py", &["{}/dist/lib"]) }),
-    by_name(suite("server-docs", "The snippets and lists of docs/server.md", "server_docs.py", &[])),
+    Suite { prepare: || libraries().map(drop), ..suite("node", "The official Node driver and mongosh, by `fieldveil serve`", "node_suite.py", &["{}/dist/lib"]) },
+    suite("server-docs", "The snippets and lists of docs/server.md", "server_docs.py", &[]),
+    suite("pymongo-auth", "PyMongo's tests of authentication, and all it sends compressed by zstd", "pymongo/suite.py", &["server", "--auth", "--compressors", "zstd", "--files", "test_auth.py", "test_database.py", "test_bulk.py", "test_gridfs.py", "test_monitoring.py"]),
+    suite("pymongo-tls", "PyMongo's tests of TLS, by its own certificates", "pymongo/suite.py", &["server", "--tls", "--files", "test_ssl.py", "test_collection.py"]),
     by_name(suite("pymongo-server", "PyMongo's tests of a server, by `fieldveil serve`", "pymongo/suite.py", &["server"])),
     by_name(suite("pymongo-replica-set", "The same with `--replica-set`", "pymongo/suite.py", &["server", "--replica-set"])),
 ];

@@ -79,6 +79,17 @@ fn begin(
     let user = UserName::new(first.user.as_str(), database);
     let known = call.shared.users.find(&user);
     let credential = known.as_ref().and_then(|user| user.credential(mechanism));
+    if known.is_some() && credential.is_none() {
+        // No challenge that cannot be met: a driver would go on with a speculative one instead of
+        // taking the mechanism that the user has. `saslSupportedMechs` tells as much.
+        return Err(CommandError::new(
+            codes::MECHANISM_UNAVAILABLE,
+            format!(
+                "Unable to use {name} based authentication for user without any {name} credentials \
+                 registered"
+            ),
+        ));
+    }
     let (message, challenge) =
         first.challenge(mechanism, credential, &call.shared.users.secret).map_err(refused)?;
     call.peer.state().conversation =
