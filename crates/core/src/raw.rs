@@ -213,20 +213,37 @@ fn split_element(bytes: &[u8]) -> Option<(Element<'_>, &[u8])> {
     Some((Element { kind, name, value }, rest))
 }
 
-/// Offset of the first zero byte; eight bytes at a time.
-#[inline]
+/// Offset of the first zero byte. Most names end within their first eight bytes, which are looked at
+/// together.
+#[inline(always)]
 fn find_zero(bytes: &[u8]) -> Option<usize> {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    const HIGH: u64 = 0x8080_8080_8080_8080;
-    let (words, tail) = bytes.as_chunks::<8>();
+    match bytes.first_chunk().and_then(|word| zero_in_word(*word)) {
+        None => find_far_zero(bytes),
+        found => found,
+    }
+}
+
+/// [`find_zero`], eight bytes at a time.
+#[inline(never)]
+fn find_far_zero(bytes: &[u8]) -> Option<usize> {
+    let (words, tail) = bytes.as_chunks();
     for (index, word) in words.iter().enumerate() {
-        let word = u64::from_le_bytes(*word);
-        let zeros = word.wrapping_sub(ONES) & !word & HIGH;
-        if zeros != 0 {
-            return Some(index * 8 + zeros.trailing_zeros() as usize / 8);
+        if let Some(zero) = zero_in_word(*word) {
+            return Some(index * 8 + zero);
         }
     }
     Some(words.len() * 8 + tail.iter().position(|&byte| byte == 0)?)
+}
+
+/// Offset of the first zero byte of a word.
+#[inline(always)]
+fn zero_in_word(word: [u8; 8]) -> Option<usize> {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    let word = u64::from_le_bytes(word);
+    // The lowest bit set is the highest one of the first byte that is zero.
+    let zeros = word.wrapping_sub(ONES) & !word & HIGH;
+    (zeros != 0).then(|| zeros.trailing_zeros() as usize / 8)
 }
 
 /// The `i32` length at the start of `bytes`, if it is not negative.

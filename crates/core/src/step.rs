@@ -9,6 +9,8 @@
 //! wrong order does not compile; an error ends the operation. What is cached or configured is not
 //! asked for.
 
+use std::sync::LazyLock;
+
 use bson::{RawDocument, RawDocumentBuf};
 use fieldveil_kms::{KmsProviders, KmsRequest};
 
@@ -89,12 +91,15 @@ impl NeedCollectionInfo {
 /// Happens only with [`QueryAnalysis::External`](crate::QueryAnalysis::External).
 pub struct NeedMarkings {
     operation: Box<EncryptCommand>,
-    command: RawDocumentBuf,
+    /// `None` once it was taken: an empty document would be an allocation.
+    command: Option<RawDocumentBuf>,
 }
+
+static EMPTY: LazyLock<RawDocumentBuf> = LazyLock::new(RawDocumentBuf::new);
 
 impl NeedMarkings {
     pub(crate) fn new(operation: Box<EncryptCommand>, command: RawDocumentBuf) -> Self {
-        Self { operation, command }
+        Self { operation, command: Some(command) }
     }
 
     /// The database of the command.
@@ -104,13 +109,13 @@ impl NeedMarkings {
 
     /// The command to run.
     pub fn command(&self) -> &RawDocument {
-        &self.command
+        self.command.as_deref().unwrap_or(&EMPTY)
     }
 
-    /// Takes the command out, for a caller that keeps it for longer than this step. What
-    /// [`command`](Self::command) gives afterwards is empty.
-    pub fn take_command(&mut self) -> RawDocumentBuf {
-        std::mem::take(&mut self.command)
+    /// Takes the command out, for a caller that keeps it for longer than this step; `None` if it was
+    /// taken before. What [`command`](Self::command) gives afterwards is empty.
+    pub fn take_command(&mut self) -> Option<RawDocumentBuf> {
+        self.command.take()
     }
 
     /// Takes the reply.

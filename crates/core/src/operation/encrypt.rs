@@ -233,15 +233,15 @@ impl EncryptCommand {
 
     /// Gets the keys of all markings.
     fn find_keys(self: Box<Self>, env: &mut Env<'_>) -> Result<Step, CoreError> {
-        let crypt = self.crypt.clone();
         let mut requests = KeyRequests::default();
         if let Some(marked) = &self.marked {
             let marked = Marked::parse(marked.as_bytes(), &mut requests)?;
-            if let Some(keys) = crypt.key_cache().get_all(requests.selectors(), env.now) {
+            if let Some(keys) = self.crypt.key_cache().get_all(requests.selectors(), env.now) {
                 let document = self.outgoing(Some(&marked), &keys, env)?;
                 return Ok(Step::Ready(Ready::new(document)));
             }
         }
+        let crypt = self.crypt.clone();
         KeyHunt::start(&crypt, requests, &[], Waiting::Command(self), env)
     }
 

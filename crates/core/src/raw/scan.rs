@@ -132,13 +132,14 @@ impl<F: Fn(u8) -> bool> Walk<'_, F> {
         }
         let before = self.found.edits.len();
         self.found.edits.push(Edit::Open(start));
-        let mut at = start + 4;
-        let mut rest = self.document.get(at..end - 1).ok_or(MalformedBson)?;
+        let last = end - 1;
+        let mut rest = self.document.get(start + 4..last).ok_or(MalformedBson)?;
         while let Some((&element_kind, named)) = rest.split_first() {
+            let kind_at = last - rest.len();
             let name_len = find_zero(named).ok_or(MalformedBson)?;
             let value = named.get(name_len + 1..).ok_or(MalformedBson)?;
             let value_len = value_len(element_kind, value).ok_or(MalformedBson)?;
-            let value_at = at + name_len + 2;
+            let value_at = last - value.len();
             let value_end = value_at + value_len;
             rest = value.get(value_len..).ok_or(MalformedBson)?;
             match element_kind {
@@ -148,13 +149,12 @@ impl<F: Fn(u8) -> bool> Walk<'_, F> {
                         && value_len > 5
                         && value.get(5).is_some_and(|&byte| (self.is_wanted)(byte)) =>
                 {
-                    let site = Site { kind_at: at, value_at, end: value_end };
+                    let site = Site { kind_at, value_at, end: value_end };
                     self.found.edits.push(Edit::Replace(site));
                     self.found.count += 1;
                 }
                 _ => {}
             }
-            at = value_end;
         }
         if self.found.edits.len() == before + 1 {
             self.found.edits.pop();

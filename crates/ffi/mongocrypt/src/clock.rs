@@ -6,7 +6,8 @@ use std::time::Duration;
 /// Unix time in milliseconds.
 pub(crate) fn unix_time_ms() -> i64 {
     let time = read(Clock::Real);
-    i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
+    let seconds = i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
+    seconds.saturating_mul(1000).saturating_add(time.subsec_millis().into())
 }
 
 /// Time since some moment before the first call; never goes back.

@@ -111,14 +111,13 @@ pub(crate) fn call(
     body: impl FnOnce(&Crypt) -> Result<(), Failure>,
 ) -> bool {
     let Some(crypt) = crypt else { return false };
-    let failed = Err(Failure::from("unexpected internal error"));
-    match guard(failed, || body(crypt)) {
-        Ok(()) => true,
-        Err(failure) => {
-            crypt.setup().status.set(&failure);
-            false
-        }
-    }
+    let failure = match guard(None, || Some(body(crypt))) {
+        Some(Ok(())) => return true,
+        Some(Err(failure)) => failure,
+        None => "unexpected internal error".into(),
+    };
+    crypt.setup().status.set(&failure);
+    false
 }
 
 /// Makes a handle with no options set.

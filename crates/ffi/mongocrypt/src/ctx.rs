@@ -162,7 +162,10 @@ impl Ctx {
         let mut random = engine.random;
         let mut env = Env::new(clock::monotonic_time(), clock::unix_time_ms(), &mut random);
         let step = next(&engine.core, &mut env).map_err(|error| self.failure(&error))?;
-        let step = analyse::by_library(&engine.analyser, step, &mut env)?;
+        let step = match &engine.analyser {
+            Analyser::Library(used) => analyse::by_library(used, step, &mut env)?,
+            Analyser::BuiltIn | Analyser::Caller => step,
+        };
         self.enter(match step {
             Step::Ready(ready) if ready.is_nothing() => Phase::Done,
             step => Phase::Waiting(step),
@@ -194,7 +197,7 @@ impl Ctx {
         if !self.is_operation_current {
             let bytes = match self.step()? {
                 Step::CollectionInfo(need) => need.filter().as_bytes().to_vec(),
-                Step::Markings(need) => need.take_command().into_bytes(),
+                Step::Markings(need) => need.take_command().ok_or(WRONG_STATE)?.into_bytes(),
                 Step::Keys(need) => need.filter().as_bytes().to_vec(),
                 Step::Credentials(_) | Step::Kms(_) | Step::Ready(_) => {
                     return Err(WRONG_STATE.into());
@@ -209,8 +212,11 @@ impl Ctx {
         Ok(&self.operation)
     }
 
-    fn fail(&mut self, failure: &Failure) {
-        self.status.set(failure);
+    #[cold]
+    fn refuse(&mut self, refusal: &Refusal) {
+        if let Refusal::Failed(failure) = refusal {
+            self.status.set(failure);
+        }
         self.enter(Phase::Failed);
     }
 }
@@ -222,18 +228,13 @@ fn call<R: Copy>(
     body: impl FnOnce(&mut Ctx) -> Result<R, Refusal>,
 ) -> R {
     let Some(ctx) = ctx else { return refused };
-    let panicked = Err(Refusal::from("unexpected internal error"));
-    match guard(panicked, || body(ctx)) {
-        Ok(result) => result,
-        Err(Refusal::AlreadyFailed) => {
-            ctx.enter(Phase::Failed);
-            refused
-        }
-        Err(Refusal::Failed(failure)) => {
-            ctx.fail(&failure);
-            refused
-        }
-    }
+    let refusal = match guard(None, || Some(body(ctx))) {
+        Some(Ok(result)) => return result,
+        Some(Err(refusal)) => refusal,
+        None => "unexpected internal error".into(),
+    };
+    ctx.refuse(&refusal);
+    refused
 }
 
 /// Makes a context on an initialised handle; NULL if the handle is not.

@@ -8,7 +8,7 @@ use fieldveil_crypto::{Random, RandomError};
 use zeroize::{Zeroize, Zeroizing};
 
 /// Bytes that are fetched at once: a call of the operating system costs more than a short value.
-const STOCK_BYTES: usize = 1024;
+const STOCK_BYTES: usize = 4096;
 
 /// The operating system's generator, with a stock of bytes per thread.
 ///
@@ -37,7 +37,7 @@ thread_local! {
 
 impl Random for StockedRandom {
     fn fill(&mut self, out: &mut [u8]) -> Result<(), RandomError> {
-        if out.len() > STOCK_BYTES / 4 {
+        if out.len() > STOCK_BYTES / 16 {
             return fetch(out);
         }
         let from_stock = STOCK.try_with(|stock| match stock.try_borrow_mut() {

@@ -23,7 +23,7 @@ const GENERIC_CODE: u32 = 1;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Failure {
     kind: c_int,
-    /// Fixed texts are borrowed: every call prepares one, in case it panics.
+    /// Fixed texts are borrowed.
     message: Cow<'static, str>,
 }
 

@@ -5,16 +5,15 @@ use bson::{RawBsonRef, RawDocument, RawDocumentBuf, rawdoc};
 use fieldveil_core::{Env, NeedMarkings, Step};
 
 use super::Refusal;
-use crate::crypt_shared::{Analyser, Library};
+use crate::crypt_shared::{Library, LibraryUse};
 use crate::status::Failure;
 
 /// Answers markings steps, if there is a library to do it.
 pub(super) fn by_library(
-    analyser: &Analyser,
+    used: &LibraryUse,
     mut step: Step,
     env: &mut Env<'_>,
 ) -> Result<Step, Refusal> {
-    let Analyser::Library(used) = analyser else { return Ok(step) };
     let Some(library) = used.library() else { return Ok(step) };
     while let Step::Markings(need) = step {
         let reply = analyse(library, &need)?;
