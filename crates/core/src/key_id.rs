@@ -6,7 +6,11 @@ use bson::spec::BinarySubtype;
 use bson::{RawBinaryRef, RawBsonRef};
 
 /// `_id` of a data key in the key vault: a UUID, 16 bytes in network order.
+///
+/// It is aligned like a word, because it is copied with every value: beside the tag of an enum it
+/// would otherwise be moved in odd pieces.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[repr(align(8))]
 pub struct KeyId([u8; Self::LEN]);
 
 impl KeyId {

@@ -16,7 +16,8 @@ use crate::qe;
 use crate::raw::{self, Element, Sites, kind, subtype};
 use crate::vault::VaultKey;
 
-/// A document with markings.
+/// A document with markings. It holds several of them without an allocation, so it is filled where it
+/// stands instead of being moved there.
 pub(crate) struct Marked<'a> {
     document: &'a [u8],
     sites: Sites,
@@ -32,15 +33,21 @@ struct MarkedValue<'a> {
 }
 
 impl<'a> Marked<'a> {
+    /// A document whose markings are still to be [found](Self::find).
+    #[inline]
+    pub(crate) fn new(document: &'a [u8]) -> Self {
+        Self { document, sites: Sites::default(), values: SmallVec::new() }
+    }
+
     /// Finds the markings and asks for their keys.
     ///
     /// # Errors
     /// If a marking is malformed.
-    pub(crate) fn parse(document: &'a [u8], requests: &mut KeyRequests) -> Result<Self, CoreError> {
-        let sites = raw::scan(document, is_marking)?;
-        let mut values = SmallVec::with_capacity(sites.len());
-        for site in sites.iter() {
-            let marking = Marking::parse(site.content(document))?;
+    pub(crate) fn find(&mut self, requests: &mut KeyRequests) -> Result<(), CoreError> {
+        self.sites.scan(self.document, is_marking)?;
+        self.values.reserve(self.sites.len());
+        for site in self.sites.iter() {
+            let marking = Marking::parse(site.content(self.document))?;
             let (user_key, index_key) = match &marking {
                 Marking::Csfle(marking) => {
                     let key = requests.add(marking.key);
@@ -51,13 +58,13 @@ impl<'a> Marked<'a> {
                     (requests.add(KeySelector::Id(placeholder.user_key)), index_key)
                 }
             };
-            values.push(MarkedValue { marking, user_key, index_key });
+            self.values.push(MarkedValue { marking, user_key, index_key });
         }
-        Ok(Self { document, sites, values })
+        Ok(())
     }
 
     /// Appends the document to `out`, each marking replaced by its ciphertext or payload. `keys` are
-    /// at the places that [`Marked::parse`] asked for.
+    /// at the places that [`Marked::find`] asked for.
     ///
     /// All CSFLE values are encrypted in one call, right where they stand in `out`.
     pub(crate) fn seal(
@@ -133,6 +140,7 @@ fn encrypt(
 }
 
 /// Appends length, subtype and header of a ciphertext and the space for the rest.
+#[inline]
 fn place<'a>(
     csfle: CsfleAlgorithm,
     algorithm: Algorithm,
@@ -166,6 +174,7 @@ impl Ivs {
         Ok(Self { bytes, used: 0 })
     }
 
+    #[inline]
     fn algorithm(&mut self, algorithm: CsfleAlgorithm) -> Result<Algorithm, CoreError> {
         if algorithm == CsfleAlgorithm::Deterministic {
             return Ok(Algorithm::Deterministic);

@@ -235,7 +235,8 @@ impl EncryptCommand {
     fn find_keys(self: Box<Self>, env: &mut Env<'_>) -> Result<Step, CoreError> {
         let mut requests = KeyRequests::default();
         if let Some(marked) = &self.marked {
-            let marked = Marked::parse(marked.as_bytes(), &mut requests)?;
+            let mut marked = Marked::new(marked.as_bytes());
+            marked.find(&mut requests)?;
             if let Some(keys) = self.crypt.key_cache().get_all(requests.selectors(), env.now) {
                 let document = self.outgoing(Some(&marked), &keys, env)?;
                 return Ok(Step::Ready(Ready::new(document)));
@@ -253,10 +254,10 @@ impl EncryptCommand {
         env: &mut Env<'_>,
     ) -> Result<Step, CoreError> {
         let mut requests = KeyRequests::default();
-        let marked = match &self.marked {
-            Some(marked) => Some(Marked::parse(marked.as_bytes(), &mut requests)?),
-            None => None,
-        };
+        let mut marked = self.marked.as_ref().map(|marked| Marked::new(marked.as_bytes()));
+        if let Some(marked) = &mut marked {
+            marked.find(&mut requests)?;
+        }
         let document = self.outgoing(marked.as_ref(), keys, env)?;
         Ok(Step::Ready(Ready::new(document)))
     }

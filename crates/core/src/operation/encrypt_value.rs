@@ -161,7 +161,8 @@ fn finish(
         let expression = value.as_document().ok_or(MessageError::NotDocument)?;
         let marked = qe::mark_range_expression(expression, plan)?;
         let mut requests = KeyRequests::default();
-        let marked = Marked::parse(&marked, &mut requests)?;
+        let mut marked = Marked::new(&marked);
+        marked.find(&mut requests)?;
         let held = [keys.user, keys.index];
         let keys: Vec<_> = requests
             .selectors()

@@ -41,6 +41,16 @@ pub(crate) struct Sites {
 }
 
 impl Sites {
+    /// [`scan`] into sites that are still empty, at the place where they are to stay.
+    pub(crate) fn scan(
+        &mut self,
+        document: &[u8],
+        is_wanted: impl Fn(u8) -> bool,
+    ) -> Result<(), MalformedBson> {
+        super::body(document)?;
+        Walk { document, is_wanted, found: self }.document(0, document.len(), 0)
+    }
+
     /// The sites in document order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Site> {
         self.edits.iter().filter_map(|edit| match edit {
@@ -112,16 +122,15 @@ pub(crate) fn scan(
     document: &[u8],
     is_wanted: impl Fn(u8) -> bool,
 ) -> Result<Sites, MalformedBson> {
-    super::body(document)?;
-    let mut walk = Walk { document, is_wanted, found: Sites::default() };
-    walk.document(0, document.len(), 0)?;
-    Ok(walk.found)
+    let mut found = Sites::default();
+    found.scan(document, is_wanted)?;
+    Ok(found)
 }
 
 struct Walk<'a, F> {
     document: &'a [u8],
     is_wanted: F,
-    found: Sites,
+    found: &'a mut Sites,
 }
 
 impl<F: Fn(u8) -> bool> Walk<'_, F> {
