@@ -56,7 +56,11 @@ impl KeyCache {
         now: Duration,
     ) -> Option<FewKeys> {
         let entries = self.fresh(now);
-        selectors.map(|selector| entries.get(selector).cloned()).collect()
+        let mut keys = FewKeys::new();
+        for selector in selectors {
+            keys.push(Arc::clone(entries.get(selector)?));
+        }
+        Some(keys)
     }
 
     /// Adds a key that was unwrapped at `now`.
