@@ -124,6 +124,15 @@ impl Store {
         Ok(store)
     }
 
+    /// How much of the data file is in memory, in bytes, and how much may be at most. Waits for a
+    /// commit that is under way.
+    #[must_use]
+    pub fn cache(&self) -> (usize, usize) {
+        let database = self.0.database.lock().unwrap_or_else(PoisonError::into_inner);
+        let used = database.as_ref().map_or(0, |opened| opened.database.cache_stats().used_bytes());
+        (used, self.0.options.cache_bytes)
+    }
+
     /// What one sort of a command may use that has said so about the disk (allowed if not).
     pub(crate) fn sort_budget(&self, allow_disk_use: Option<bool>) -> Budget {
         let spill = self.0.medium.temporary_directory().filter(|_| allow_disk_use != Some(false));

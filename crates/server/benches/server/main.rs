@@ -32,6 +32,9 @@ enum What {
         seconds: u64,
         #[arg(long, default_value_t = 200)]
         connections: usize,
+        /// How much of the data file the store may keep in memory.
+        #[arg(long, default_value_t = 256)]
+        cache_mib: usize,
     },
     /// What `cargo test --benches` does: nothing.
     Nothing,
@@ -44,14 +47,19 @@ fn main() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
         let directory = tempfile::tempdir().unwrap();
-        let store = Store::open(directory.path(), StoreOptions::default()).unwrap();
+        let mut options = StoreOptions::default();
+        if let What::Soak { cache_mib, .. } = what {
+            options.cache_bytes = cache_mib << 20;
+        }
+        let store = Store::open(directory.path(), options).unwrap();
         let server = Server::builder().store(store.clone()).start().await.unwrap();
         match what {
             What::Ratios { documents, seconds } => {
                 ratios::run(&server, &store, documents, Duration::from_secs_f64(seconds)).await;
             }
-            What::Soak { seconds, connections } => {
-                soak::run(&server, Duration::from_secs(seconds), connections).await;
+            What::Soak { seconds, connections, .. } => {
+                let data = directory.path().join("data.redb");
+                soak::run(&server, &data, Duration::from_secs(seconds), connections).await;
             }
             What::Nothing => {}
         }

@@ -26,7 +26,7 @@ pub(crate) const COMMANDS: &[Command] = &[
     Command::new("connectionStatus", Access::Public, connection_status, "who is connected")
         .inline(),
     Command::new("whatsmyuri", Access::Public, whats_my_uri, "the client's address").inline(),
-    Command::new("serverStatus", Access::Monitor, server_status, "counters").inline(),
+    Command::new("serverStatus", Access::Monitor, server_status, "counters"),
     Command::new("listCommands", Access::Authenticated, list_commands, "every command").inline(),
     Command::new("features", Access::Authenticated, ping, "nothing").inline(),
     Command::new("logMessage", Access::ServerAdmin, ping, "accepted and not written")
@@ -165,11 +165,14 @@ fn server_status(call: &Call<'_>) -> CommandResult {
             "secondary": false, "primary": me.as_str(), "hosts": [me.as_str()], "me": me.as_str(),
         });
     }
+    let (cached, cache) = shared.store.cache();
+    let bytes = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
     reply.append(
         cstr!("storageEngine"),
         rawdoc! {
             "name": "fieldveil", "supportsCommittedReads": true, "persistent": true,
             "supportsSnapshotReadConcern": false,
+            "cache": { "bytes": bytes(cached), "maximumBytes": bytes(cache) },
         },
     );
     reply.append(cstr!("mem"), rawdoc! { "bits": 64, "supported": false });
