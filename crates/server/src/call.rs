@@ -25,6 +25,8 @@ pub(crate) struct Call<'a> {
     pub(crate) session: Option<SessionId>,
     /// When `maxTimeMS` is over.
     pub(crate) deadline: Option<Instant>,
+    /// Whether it runs where it may not take long; see [`crate::brief`].
+    pub(crate) is_brief: bool,
 }
 
 impl<'a> Call<'a> {
@@ -55,7 +57,8 @@ impl<'a> Call<'a> {
     /// When a read or write of this command has to stop.
     pub(crate) fn interrupt(&self) -> Interrupt {
         let interrupt = self.deadline.map_or_else(Interrupt::never, Interrupt::at);
-        interrupt.or_killed(self.peer.activity.killed())
+        let interrupt = interrupt.or_killed(self.peer.activity.killed());
+        if self.is_brief { interrupt.briefly() } else { interrupt }
     }
 
     /// The documents of a field that may be an array in the body or a sequence of its own.

@@ -1,6 +1,8 @@
 //! From a request to its reply: checks that belong to every command, then the command.
 
 use std::{
+    fmt,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -12,6 +14,7 @@ use tracing::Instrument;
 use crate::{
     arguments::{Arguments, integer},
     auth,
+    brief::{is_not_brief, may_be_brief},
     call::Call,
     codes,
     commands::cursor,
@@ -272,27 +275,42 @@ async fn place(
     request: &Arc<Request>,
 ) -> CommandResult {
     if command.placement == Placement::Inline {
-        return run(shared, peer, command, request);
+        return run(shared, peer, command, request, false);
+    }
+    if may_be_brief(command, request) {
+        let running = AssertUnwindSafe(|| run(shared, peer, command, request, true));
+        match catch_unwind(running) {
+            Ok(Err(error)) if is_not_brief(&error) => {}
+            Ok(result) => return result,
+            Err(_) => return Err(ended_early(command, &"panicked")),
+        }
     }
     let (shared, peer, request) = (Arc::clone(shared), Arc::clone(peer), Arc::clone(request));
     let span = tracing::Span::current();
     let running = tokio::task::spawn_blocking(move || {
         let _busy = shared.operations.begin(&peer, command.name, &request);
-        span.in_scope(|| run(&shared, &peer, command, &request))
+        span.in_scope(|| run(&shared, &peer, command, &request, false))
     });
-    running.await.unwrap_or_else(|error| {
-        tracing::error!(name = command.name, %error, "a command ended early");
-        Err(CommandError::new(1, "the command ended early; the server's log says why"))
-    })
+    running.await.unwrap_or_else(|error| Err(ended_early(command, &error)))
 }
 
-/// Checks what every command shares, then runs it.
-fn run(shared: &Shared, peer: &Peer, command: &Command, request: &Request) -> CommandResult {
+fn ended_early(command: &Command, error: &dyn fmt::Display) -> CommandError {
+    tracing::error!(name = command.name, %error, "a command ended early");
+    CommandError::new(1, "the command ended early; the server's log says why")
+}
+
+/// Checks what every command shares, then runs it; briefly if it may not take long.
+fn run(
+    shared: &Shared,
+    peer: &Peer,
+    command: &Command,
+    request: &Request,
+    is_brief: bool,
+) -> CommandResult {
     let arguments = Arguments::new(command.name, &request.body)?;
     check_api(&arguments, command)?;
     check_scope(shared, command, request)?;
     authorize(shared, peer, command, request)?;
-    shared.counters.command(command.name);
     let replica_set = shared.options.replica_set.is_some();
     let session = match arguments.document("lsid")? {
         Some(lsid) => {
@@ -314,8 +332,12 @@ fn run(shared: &Shared, peer: &Peer, command: &Command, request: &Request) -> Co
     if deadline.is_some() && shared.always_times_out() {
         return Err(CommandError::new(codes::MAX_TIME_MS_EXPIRED, "operation exceeded time limit"));
     }
-    let call = Call { shared, peer, request, arguments, session, deadline };
-    let mut reply = (command.run)(&call)?;
+    let call = Call { shared, peer, request, arguments, session, deadline, is_brief };
+    let result = (command.run)(&call);
+    if !result.as_ref().is_err_and(is_not_brief) {
+        shared.counters.command(command.name);
+    }
+    let mut reply = result?;
     if let Some(error) = write_concern_error {
         reply.append(cstr!("writeConcernError"), error);
     }

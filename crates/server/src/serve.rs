@@ -1,6 +1,6 @@
 //! `fieldveil serve`: a server over a data directory, until a signal ends it.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{io, net::SocketAddr, path::PathBuf};
 
 use clap::Args;
 use fieldveil_store::{OpenError, Store, StoreOptions};
@@ -61,7 +61,22 @@ pub enum ServeError {
     Start(#[from] StartError),
     /// Signals cannot be listened for.
     #[error("cannot listen for signals: {0}")]
-    Signals(std::io::Error),
+    Signals(io::Error),
+}
+
+/// Most threads for commands that may wait. Each keeps memory of its own that it has freed, so this
+/// bounds what many connections take; more of them wait for their turn, and share a commit then.
+const BLOCKING_THREADS: usize = 64;
+
+/// A runtime for a server.
+///
+/// # Errors
+/// When the system gives no threads.
+pub fn runtime() -> io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .max_blocking_threads(BLOCKING_THREADS)
+        .build()
 }
 
 /// Serves until SIGINT or SIGTERM. `listening` is called once, with the address, when clients may

@@ -71,6 +71,7 @@ impl ObjectIds {
 pub struct Interrupt {
     deadline: Option<Instant>,
     killed: Option<Arc<AtomicBool>>,
+    is_brief: bool,
 }
 
 impl Interrupt {
@@ -83,13 +84,13 @@ impl Interrupt {
     /// Stops after `limit` from now (`maxTimeMS`).
     #[must_use]
     pub fn after(limit: Duration) -> Self {
-        Self { deadline: Instant::now().checked_add(limit), killed: None }
+        Self { deadline: Instant::now().checked_add(limit), ..Self::default() }
     }
 
     /// Stops at `deadline`.
     #[must_use]
     pub fn at(deadline: Instant) -> Self {
-        Self { deadline: Some(deadline), killed: None }
+        Self { deadline: Some(deadline), ..Self::default() }
     }
 
     /// Also stops as soon as `killed` is set (`killOp`, a closed connection, shutdown).
@@ -97,6 +98,19 @@ impl Interrupt {
     pub fn or_killed(mut self, killed: Arc<AtomicBool>) -> Self {
         self.killed = Some(killed);
         self
+    }
+
+    /// Also stops as soon as a `find` or `count` turns out to look at more than a few records,
+    /// with the code [`StoreError::NOT_BRIEF`]. Whoever may not wait for long
+    /// tries a read so, and has another thread do it from the beginning when that fails.
+    #[must_use]
+    pub fn briefly(self) -> Self {
+        Self { is_brief: true, ..self }
+    }
+
+    /// See [`Self::briefly`].
+    pub(crate) fn is_brief(&self) -> bool {
+        self.is_brief
     }
 
     /// Tells whether to go on.

@@ -24,6 +24,14 @@ struct Fields {
 }
 
 impl StoreError {
+    /// The code of a read that was given up only because it was to be brief; see
+    /// [`crate::Interrupt::briefly`]. It is none of MongoDB's.
+    pub const NOT_BRIEF: Code = Code::location(-1);
+
+    pub(crate) fn not_brief() -> Self {
+        Self::new(Self::NOT_BRIEF, "the read is not brief")
+    }
+
     /// An error with `code` and the message a client sees.
     #[must_use]
     pub fn new(code: Code, message: impl Into<String>) -> Self {

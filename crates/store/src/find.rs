@@ -5,7 +5,7 @@ use bson::raw::{RawArrayBuf, RawBson, RawDocumentBuf};
 use crate::cursor::Cursor;
 use crate::distinct::Distinct;
 use crate::environment::Interrupt;
-use crate::error::Result;
+use crate::error::{Result, StoreError};
 use crate::namespace::Namespace;
 use crate::read::Read;
 use crate::store::Store;
@@ -110,6 +110,9 @@ impl Store {
         let snapshot = self.snapshot();
         snapshot.inherit_collation(namespace, &mut options.collation);
         if snapshot.collection(namespace).is_some_and(|found| found.data().is_none()) {
+            if options.interrupt.is_brief() {
+                return Err(StoreError::not_brief());
+            }
             return self.find_on_view(namespace, options);
         }
         let read = Read::compile(self, options)?;
@@ -117,6 +120,9 @@ impl Store {
             return Ok(Cursor::empty());
         };
         let plan = read.plan(data)?;
+        if read.interrupt.is_brief() && !plan.access.leads_to_new_records() {
+            return Err(StoreError::not_brief());
+        }
         let scan = read.scan(&snapshot, data, &plan)?;
         let interrupt = read.interrupt.clone();
         if let Some(limit) = read.is_plain(&plan) {

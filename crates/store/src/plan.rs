@@ -38,6 +38,19 @@ pub(crate) enum Access {
     Union(Vec<IndexScan>),
 }
 
+impl Access {
+    /// Whether hardly an entry is read without a new record. In an index that has met arrays, one
+    /// document may have any number of entries.
+    pub(crate) fn leads_to_new_records(&self) -> bool {
+        let is_plain = |scan: &IndexScan| !scan.index.multikey.contains(&true);
+        match self {
+            Self::Nothing | Self::Id { .. } | Self::Collection { .. } => true,
+            Self::Index(scan) => is_plain(scan),
+            Self::Union(scans) => scans.iter().all(is_plain),
+        }
+    }
+}
+
 /// Parts of one index.
 #[derive(Clone, Debug)]
 pub(crate) struct IndexScan {

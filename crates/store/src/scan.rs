@@ -6,7 +6,7 @@ use bson::raw::{RawDocument, RawDocumentBuf};
 
 use crate::cursor::Take;
 use crate::environment::Interrupt;
-use crate::error::Result;
+use crate::error::{Result, StoreError};
 use crate::plan::{Execution, Plan, Statistics};
 use crate::selector::Selector;
 use crate::tables::CommittedView;
@@ -27,10 +27,40 @@ impl SharedInterrupt {
     pub(crate) fn check(&self) -> Result<()> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).check()
     }
+
+    pub(crate) fn is_brief(&self) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_brief()
+    }
 }
 
 /// How many records are looked at before an interrupt is.
 const RECORDS_PER_CHECK: u32 = 64;
+
+/// How many records a brief read may look at, and how many bytes of them. A first batch fits.
+const BRIEF_RECORDS: u32 = 128;
+const BRIEF_BYTES: usize = 128 * 1024;
+
+/// What a read has looked at.
+#[derive(Clone, Copy, Default)]
+struct Examined {
+    records: u32,
+    bytes: usize,
+}
+
+impl Examined {
+    /// Counts a record of a read that has to be brief.
+    ///
+    /// # Errors
+    /// When it is the one too many.
+    fn add(&mut self, document: &RawDocument) -> Result<()> {
+        self.records += 1;
+        self.bytes += document.as_bytes().len();
+        if self.records > BRIEF_RECORDS || self.bytes > BRIEF_BYTES {
+            return Err(StoreError::not_brief());
+        }
+        Ok(())
+    }
+}
 
 /// Selected records, one at a time.
 pub(crate) struct Scan {
@@ -38,6 +68,7 @@ pub(crate) struct Scan {
     execution: Execution,
     selector: Selector,
     interrupt: SharedInterrupt,
+    examined: Examined,
     is_over: bool,
 }
 
@@ -49,7 +80,7 @@ impl Scan {
         interrupt: SharedInterrupt,
     ) -> Self {
         let execution = Execution::new(&plan.access);
-        Self { view, execution, selector, interrupt, is_over: false }
+        Self { view, execution, selector, interrupt, examined: Examined::default(), is_over: false }
     }
 
     pub(crate) fn statistics(&self) -> Statistics {
@@ -61,6 +92,9 @@ impl Scan {
             self.interrupt.check()?;
             match self.execution.next(&self.view)? {
                 Some((record, document)) => {
+                    if self.interrupt.is_brief() {
+                        self.examined.add(&document)?;
+                    }
                     if self.selector.matches(&document)? {
                         return Ok(Some((record, document)));
                     }
@@ -78,7 +112,8 @@ impl Scan {
         if self.is_over {
             return Ok(true);
         }
-        let Self { view, execution, selector, interrupt, .. } = self;
+        let Self { view, execution, selector, interrupt, examined, .. } = self;
+        let is_brief = interrupt.is_brief();
         let mut until_check = 0_u32;
         let result = execution.each(view, &mut |document| {
             if until_check == 0 {
@@ -86,6 +121,9 @@ impl Scan {
                 until_check = RECORDS_PER_CHECK;
             }
             until_check -= 1;
+            if is_brief {
+                examined.add(document)?;
+            }
             Ok(if selector.matches(document)? { take(document) } else { Take::More })
         });
         self.is_over = !matches!(result, Ok(false));

@@ -44,7 +44,7 @@ fn main() {
     // `cargo bench` adds a flag of its own.
     let arguments: Vec<String> = std::env::args().filter(|it| it != "--bench").collect();
     let what = if arguments.len() < 2 { What::Nothing } else { What::parse_from(arguments) };
-    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let runtime = fieldveil_server::serve::runtime().unwrap();
     runtime.block_on(async {
         let directory = tempfile::tempdir().unwrap();
         let mut options = StoreOptions::default();

@@ -43,6 +43,7 @@ fn explain(call: &Call<'_>) -> CommandResult {
     };
     let request = Request { name, body: inner, ..call.request.clone() };
     let nested = Call {
+        is_brief: false,
         shared: call.shared,
         peer: call.peer,
         request: &request,
