@@ -3,8 +3,8 @@
 
 use bson::{RawDocumentBuf, rawdoc};
 use fieldveil_store::{
-    Code, FindOptions, IndexChoice, Interrupt, Namespace, OpenError, Store, StoreOptions, Take,
-    WriteOptions,
+    Code, FindOptions, IndexChoice, Interrupt, Namespace, OpenError, Store, StoreError,
+    StoreOptions, Take, WriteOptions,
 };
 
 fn people() -> Namespace {
@@ -262,5 +262,37 @@ fn documents_are_shown_until_one_is_refused() {
             let wanted = if limit == 0 { 150 } else { i32::try_from(limit).unwrap() };
             assert!(found.iter().copied().eq((0..wanted).map(|n| n * 2)), "{sort:?}: {found:?}");
         }
+    }
+}
+
+#[test]
+fn a_brief_read_ends_where_it_would_take_long() {
+    let store = Store::in_memory().unwrap();
+    let numbers = Namespace::new("app", "numbers").unwrap();
+    let documents = (0..1000).map(|n| rawdoc! {"_id": n, "n": n, "many": [n, -1]}).collect();
+    store.insert(&numbers, documents, &WriteOptions::default()).unwrap();
+    let specs =
+        [rawdoc! {"key": {"n": 1}, "name": "n_1"}, rawdoc! {"key": {"many": 1}, "name": "many_1"}];
+    store.create_indexes(&numbers, &specs, &Interrupt::never()).unwrap();
+    let view = rawdoc! {"viewOn": "numbers", "pipeline": []};
+    store.create_collection(&Namespace::new("app", "view").unwrap(), &view).unwrap();
+    let count = |collection: &str, filter| {
+        let options = FindOptions {
+            filter: Some(filter),
+            interrupt: Interrupt::never().briefly(),
+            ..FindOptions::default()
+        };
+        let found = store.find(&Namespace::new("app", collection).unwrap(), options)?;
+        found.map(|document| document.map(|_| 1)).sum::<Result<u32, _>>()
+    };
+    assert_eq!(count("numbers", rawdoc! {"_id": 7}).unwrap(), 1);
+    assert_eq!(count("numbers", rawdoc! {"n": {"$lt": 100}}).unwrap(), 100);
+    for (collection, filter) in [
+        ("numbers", rawdoc! {"n": {"$gte": 0}}),
+        ("numbers", rawdoc! {"absent": 1}),
+        ("numbers", rawdoc! {"many": 7}),
+        ("view", rawdoc! {"_id": 7}),
+    ] {
+        assert!(count(collection, filter).unwrap_err().is(StoreError::NOT_BRIEF));
     }
 }

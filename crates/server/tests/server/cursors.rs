@@ -176,3 +176,20 @@ async fn the_database_admin_is_always_listed() {
     assert_eq!(names.len(), 1);
     assert_eq!(names[0].as_document().unwrap().get_str("name").unwrap(), "admin");
 }
+
+#[tokio::test]
+async fn a_read_that_turns_out_long_is_done_once() {
+    let (_server, mut client) = start().await;
+    fill(&mut client, 1000).await;
+    let queries = async |client: &mut Client| {
+        let status = client.ok(rawdoc! { "serverStatus": 1, "$db": "admin" }).await;
+        status.get_document("opcounters").unwrap().get_i64("query").unwrap()
+    };
+    let before = queries(&mut client).await;
+    let filter = rawdoc! { "_id": { "$mod": [500, 499] } };
+    let find = rawdoc! { "find": "c", "filter": filter.clone(), "$db": "d" };
+    assert_eq!(batch(&client.ok(find).await).len(), 2);
+    assert_eq!(queries(&mut client).await, before + 1);
+    let reply = client.ok(rawdoc! { "count": "c", "query": filter, "$db": "d" }).await;
+    assert_eq!(reply.get_i32("n").unwrap(), 2);
+}
