@@ -1,21 +1,35 @@
 //! Cursors that stay open between two commands.
 
 use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicBool},
+    collections::{HashMap, VecDeque},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, atomic::AtomicBool},
     time::{Duration, Instant},
 };
 
-use bson::{RawArrayBuf, RawDocument, RawDocumentBuf};
+use bson::{RawDocument, RawDocumentBuf};
 use fieldveil_store::{Cursor, Interrupt, Tail, Take};
+use tokio::sync::Semaphore;
 
-use crate::{codes, error::CommandError, sessions::SessionId};
+use crate::{
+    batch::{BatchName, BatchReply},
+    codes,
+    error::CommandError,
+    sessions::SessionId,
+};
+
+mod ahead;
+
+use ahead::{MAX_READY, Reading, Ready};
 
 /// Documents of a first batch when the client does not say.
 pub(crate) const DEFAULT_FIRST_BATCH: u64 = 101;
 
 /// Bytes of documents in one batch, as the server's limit.
 const MAX_BATCH_BYTES: usize = 16 * 1024 * 1024;
+
+/// Bytes of a client's first batch of unsaid size after the first; each one has twice as many as
+/// the one before. So the first can be read while the second is made.
+const MIN_NEXT_BYTES: usize = 1024 * 1024;
 
 /// Most cursors at once.
 const MAX_CURSORS: usize = 100_000;
@@ -65,13 +79,19 @@ pub(crate) struct OpenCursor {
     pub(crate) time_left: Option<Duration>,
     /// How many documents may still be given; all without.
     pub(crate) remaining: Option<u64>,
-    /// A document that did not fit the last batch.
-    pending: Option<RawDocumentBuf>,
+    /// Documents that were taken from the source and not given yet.
+    pending: VecDeque<RawDocumentBuf>,
+    /// Bytes that the next batch may have when the client does not say how many documents.
+    next_bytes: usize,
+    /// Whether the last batch was as large as such a one may be.
+    goes_on: bool,
+    ready: Option<Ready>,
 }
 
 /// A batch, and whether it was the last.
+#[derive(Debug)]
 pub(crate) struct Batch {
-    pub(crate) documents: RawArrayBuf,
+    pub(crate) reply: BatchReply,
     pub(crate) is_last: bool,
 }
 
@@ -86,7 +106,10 @@ impl OpenCursor {
             awaits_data: false,
             time_left: None,
             remaining: None,
-            pending: None,
+            pending: VecDeque::new(),
+            next_bytes: MIN_NEXT_BYTES,
+            goes_on: false,
+            ready: None,
         }
     }
 
@@ -94,21 +117,29 @@ impl OpenCursor {
     ///
     /// # Errors
     /// What the source says; the cursor is of no use then.
-    pub(crate) fn batch(&mut self, count: Option<u64>) -> Result<Batch, CommandError> {
+    pub(crate) fn batch(
+        &mut self,
+        name: BatchName,
+        count: Option<u64>,
+    ) -> Result<Batch, CommandError> {
         let begun = Instant::now();
-        let mut documents = RawArrayBuf::new();
+        let is_sized_here = name == BatchName::Next && count.is_none();
+        let max_bytes = if is_sized_here { self.next_bytes } else { MAX_BATCH_BYTES };
+        let mut is_full = false;
+        let mut reply = BatchReply::new(name);
         let mut bytes = 0;
         let mut taken = 0;
         let wanted = count.unwrap_or(u64::MAX).min(self.remaining.unwrap_or(u64::MAX));
         let mut is_last = wanted > 0
             && self.each(&mut |document| {
                 let len = document.as_bytes().len();
-                if taken > 0 && bytes + len > MAX_BATCH_BYTES {
+                if taken > 0 && bytes + len > max_bytes {
+                    is_full = true;
                     return Take::Not;
                 }
                 bytes += len;
                 taken += 1;
-                documents.push(document);
+                reply.push(document);
                 if taken == wanted { Take::Enough } else { Take::More }
             })?;
         if let Some(remaining) = &mut self.remaining {
@@ -118,22 +149,61 @@ impl OpenCursor {
         if let Some(left) = &mut self.time_left {
             *left = left.saturating_sub(begun.elapsed());
         }
-        Ok(Batch { documents, is_last })
+        self.goes_on = is_sized_here
+            && is_full
+            && self.time_left.is_none()
+            && !matches!(self.source, Source::Tail(_));
+        if self.goes_on {
+            self.next_bytes = (max_bytes * 2).min(MAX_BATCH_BYTES);
+        }
+        Ok(Batch { reply, is_last })
+    }
+
+    /// The batch that answers a `getMore`, which may be ready.
+    ///
+    /// # Errors
+    /// As [`Self::batch`].
+    pub(crate) fn next_batch(&mut self, count: Option<u64>) -> Result<Batch, CommandError> {
+        match self.ready.take() {
+            None => self.batch(BatchName::Next, count),
+            Some(ready) if count.is_none() => ready.batch,
+            Some(ready) => {
+                let batch = ready.batch?;
+                if let Some(remaining) = &mut self.remaining {
+                    *remaining += batch.reply.len();
+                }
+                let later = std::mem::take(&mut self.pending);
+                self.pending.extend(batch.reply.into_documents());
+                self.pending.extend(later);
+                self.batch(BatchName::Next, count)
+            }
+        }
     }
 
     /// Shows documents until one is refused or the last for now; says whether none are to come.
     fn each(&mut self, take: &mut dyn FnMut(&RawDocument) -> Take) -> Result<bool, CommandError> {
-        if let Source::Store(cursor) = &mut self.source {
-            return Ok(cursor.each(take)?);
-        }
-        loop {
-            let next = self.pending.take().map(Ok).or_else(|| self.source.next());
-            let Some(document) = next.transpose()? else { return Ok(!self.source.may_go_on()) };
+        while let Some(document) = self.pending.pop_front() {
             match take(&document) {
                 Take::More => {}
                 Take::Enough => return Ok(false),
                 Take::Not => {
-                    self.pending = Some(document);
+                    self.pending.push_front(document);
+                    return Ok(false);
+                }
+            }
+        }
+        if let Source::Store(cursor) = &mut self.source {
+            return Ok(cursor.each(take)?);
+        }
+        loop {
+            let Some(document) = self.source.next().transpose()? else {
+                return Ok(!self.source.may_go_on());
+            };
+            match take(&document) {
+                Take::More => {}
+                Take::Enough => return Ok(false),
+                Take::Not => {
+                    self.pending.push_front(document);
                     return Ok(false);
                 }
             }
@@ -153,9 +223,23 @@ impl OpenCursor {
 }
 
 /// The open cursors of a server.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Cursors {
     slots: Mutex<HashMap<i64, Slot>>,
+    /// Told when a cursor is back that was read ahead.
+    returned: Condvar,
+    /// For batches that nobody has asked for yet.
+    room: Arc<Semaphore>,
+}
+
+impl Default for Cursors {
+    fn default() -> Self {
+        Self {
+            slots: Mutex::default(),
+            returned: Condvar::new(),
+            room: Arc::new(Semaphore::new(MAX_READY)),
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -165,8 +249,9 @@ struct Slot {
     no_timeout: bool,
     awaits_data: bool,
     last_used: Instant,
-    /// The cursor, unless a `getMore` has it at the moment.
+    /// The cursor, unless it is in use at the moment: by a `getMore`, or to read ahead.
     cursor: Option<Box<OpenCursor>>,
+    reading: Option<Reading>,
 }
 
 impl Cursors {
@@ -196,6 +281,7 @@ impl Cursors {
             awaits_data: cursor.awaits_data,
             last_used: Instant::now(),
             cursor: Some(Box::new(cursor)),
+            reading: None,
         };
         slots.insert(id, slot);
         Ok(id)
@@ -213,6 +299,9 @@ impl Cursors {
         session: Option<SessionId>,
     ) -> Result<Box<OpenCursor>, CommandError> {
         let mut slots = self.lock();
+        while slots.get(&id).is_some_and(|slot| slot.reading.is_some()) {
+            slots = self.returned.wait(slots).unwrap_or_else(PoisonError::into_inner);
+        }
         let slot = slots.get_mut(&id).ok_or_else(|| not_found(id))?;
         if slot.namespace != namespace {
             return Err(CommandError::new(
@@ -337,9 +426,9 @@ mod tests {
     #[test]
     fn batches_end_with_the_documents() {
         let mut cursor = list(5);
-        let sizes: Vec<(usize, bool)> = (0..3)
-            .map(|_| cursor.batch(Some(2)).unwrap())
-            .map(|batch| (batch.documents.into_iter().count(), batch.is_last))
+        let sizes: Vec<(u64, bool)> = (0..3)
+            .map(|_| cursor.batch(BatchName::First, Some(2)).unwrap())
+            .map(|batch| (batch.reply.len(), batch.is_last))
             .collect();
         assert_eq!(sizes, [(2, false), (2, false), (1, true)]);
     }
@@ -348,7 +437,7 @@ mod tests {
     fn a_limit_ends_the_cursor_at_once() {
         let mut cursor = list(5);
         cursor.remaining = Some(2);
-        assert!(cursor.batch(Some(2)).unwrap().is_last);
+        assert!(cursor.batch(BatchName::First, Some(2)).unwrap().is_last);
     }
 
     #[test]
@@ -356,10 +445,10 @@ mod tests {
         let big = "x".repeat(6 * 1024 * 1024);
         let documents: Vec<_> = (0..4).map(|_| rawdoc! { "x": big.as_str() }).collect();
         let mut cursor = OpenCursor::new("a.b".into(), Source::List(documents.into_iter()), None);
-        let first = cursor.batch(None).unwrap();
-        assert_eq!((first.documents.into_iter().count(), first.is_last), (2, false));
-        let second = cursor.batch(None).unwrap();
-        assert_eq!((second.documents.into_iter().count(), second.is_last), (2, true));
+        let first = cursor.batch(BatchName::First, None).unwrap();
+        assert_eq!((first.reply.len(), first.is_last), (2, false));
+        let second = cursor.batch(BatchName::First, None).unwrap();
+        assert_eq!((second.reply.len(), second.is_last), (2, true));
     }
 
     #[test]

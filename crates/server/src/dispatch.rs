@@ -9,6 +9,7 @@ use std::{
 
 use bson::{RawBsonRef, RawDocumentBuf, raw::cstr, rawdoc};
 use fieldveil_wire::PeerAddress;
+use tokio::sync::oneshot;
 use tracing::Instrument;
 
 use crate::{
@@ -55,6 +56,7 @@ impl Service for Shared {
 
     fn interrupt(&self) {
         self.operations.kill_all();
+        self.cursors.stop_reading();
     }
 }
 
@@ -287,11 +289,20 @@ async fn place(
     }
     let (shared, peer, request) = (Arc::clone(shared), Arc::clone(peer), Arc::clone(request));
     let span = tracing::Span::current();
-    let running = tokio::task::spawn_blocking(move || {
-        let _busy = shared.operations.begin(&peer, command.name, &request);
-        span.in_scope(|| run(&shared, &peer, command, &request, false))
+    let (answer, answered) = oneshot::channel();
+    tokio::task::spawn_blocking(move || {
+        let busy = shared.operations.begin(&peer, command.name, &request);
+        let result = span.in_scope(|| run(&shared, &peer, command, &request, false));
+        let cursor = request.body.get("getMore").ok().flatten().and_then(integer);
+        // Whoever waits takes the request back, without copying it if nobody else has it.
+        drop((busy, request));
+        // The connection may be gone; then nobody waits for the answer.
+        let _ = answer.send(result);
+        if let Some(id) = cursor.filter(|_| command.name == "getMore") {
+            shared.cursors.read_ahead(id);
+        }
     });
-    running.await.unwrap_or_else(|error| Err(ended_early(command, &error)))
+    answered.await.unwrap_or_else(|error| Err(ended_early(command, &error)))
 }
 
 fn ended_early(command: &Command, error: &dyn fmt::Display) -> CommandError {

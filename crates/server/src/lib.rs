@@ -8,6 +8,7 @@
 
 mod arguments;
 mod auth;
+mod batch;
 mod brief;
 mod call;
 mod clock;

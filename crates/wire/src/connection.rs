@@ -1,5 +1,7 @@
 //! Messages over a byte stream.
 
+use std::io::{self, IoSlice};
+
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 
 use crate::{
@@ -79,6 +81,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         compressor: Option<Compressor>,
     ) -> Result<usize, WireError> {
         self.scratch.clear();
+        if compressor.is_none()
+            && let Some(body) = message.encode_head(&mut self.scratch)?
+        {
+            let stream = self.stream.get_mut();
+            write_both(stream, &self.scratch, body).await?;
+            stream.flush().await?;
+            return Ok(self.scratch.len() + body.len());
+        }
         message.encode(&mut self.scratch)?;
         if let Some(compressor) = compressor {
             self.scratch = compression::pack(&self.scratch, compressor)?;
@@ -131,6 +141,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     }
 }
 
+/// Sends `head`, then `tail`, without putting them together first.
+async fn write_both(
+    stream: &mut (impl AsyncWrite + Unpin),
+    head: &[u8],
+    tail: &[u8],
+) -> io::Result<()> {
+    let mut written = 0;
+    while written < head.len() {
+        let parts = [IoSlice::new(&head[written..]), IoSlice::new(tail)];
+        match stream.write_vectored(&parts).await? {
+            0 => return Err(io::ErrorKind::WriteZero.into()),
+            count => written += count,
+        }
+    }
+    stream.write_all(&tail[written - head.len()..]).await
+}
+
 #[cfg(test)]
 mod tests {
     use bson::rawdoc;
@@ -164,6 +191,27 @@ mod tests {
             assert!(receiver.read().await.unwrap().is_none());
         };
         tokio::join!(sending, receiving);
+    }
+
+    #[tokio::test]
+    async fn a_long_body_is_sent_as_a_short_one() {
+        for len in [16 * 1024 - 100, 16 * 1024, 300_000] {
+            let body = rawdoc! { "text": "x".repeat(len) };
+            let operation = Operation::Msg(OpMsg::new(body));
+            let message = Message { request_id: 1, response_to: 2, operation };
+            let mut encoded = Vec::new();
+            message.encode(&mut encoded).unwrap();
+            let (left, mut right) = tokio::io::duplex(1000);
+            let mut sender = Connection::new(left);
+            let sending = async {
+                assert_eq!(sender.write(&message, None).await.unwrap(), encoded.len());
+                sender.close().await.unwrap();
+            };
+            let mut received = Vec::new();
+            let (_, count) = tokio::join!(sending, right.read_to_end(&mut received));
+            assert_eq!(count.unwrap(), encoded.len());
+            assert_eq!(received, encoded);
+        }
     }
 
     #[tokio::test]

@@ -84,8 +84,20 @@ pub(crate) fn begin(out: &mut Vec<u8>, request_id: i32, response_to: i32, op_cod
 /// # Errors
 /// `MessageLength` when it has outgrown the limit.
 pub(crate) fn finish(out: &mut [u8], start: usize) -> Result<(), WireError> {
-    let length = i32::try_from(out.len() - start).unwrap_or(i32::MAX);
-    if out.len() - start > MAX_MESSAGE_LEN {
+    write_length(out, start, out.len() - start)
+}
+
+/// As [`finish`], for a message that is all of `out`, and `following` bytes that are elsewhere.
+///
+/// # Errors
+/// As [`finish`].
+pub(crate) fn finish_before(out: &mut [u8], following: usize) -> Result<(), WireError> {
+    write_length(out, 0, out.len().saturating_add(following))
+}
+
+fn write_length(out: &mut [u8], start: usize, len: usize) -> Result<(), WireError> {
+    let length = i32::try_from(len).unwrap_or(i32::MAX);
+    if len > MAX_MESSAGE_LEN {
         return Err(WireError::MessageLength { length, limit: MAX_MESSAGE_LEN });
     }
     if let Some(field) = out.get_mut(start..start + 4) {

@@ -8,6 +8,9 @@ use crate::{
     op_query::{OpQuery, OpReply},
 };
 
+/// Bodies from this length on are sent from where they are.
+const LONG_BODY_LEN: usize = 16 * 1024;
+
 /// A message: whom it answers, and what it says.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Message {
@@ -61,6 +64,23 @@ impl Message {
             return Err(WireError::Malformed { part: "message length" });
         }
         Self::decode(&header, body)
+    }
+
+    /// Appends all of the message but its body document, and gives that, if it comes last and is
+    /// long, so that it need not be copied.
+    ///
+    /// # Errors
+    /// As [`Self::encode`].
+    pub(crate) fn encode_head(&self, out: &mut Vec<u8>) -> Result<Option<&[u8]>, WireError> {
+        let Operation::Msg(message) = &self.operation else { return Ok(None) };
+        let body = message.body.as_bytes();
+        if body.len() < LONG_BODY_LEN || !message.ends_with_body() {
+            return Ok(None);
+        }
+        header::begin(out, self.request_id, self.response_to, OpCode::Msg);
+        message.encode_head(out);
+        header::finish_before(out, body.len())?;
+        Ok(Some(body))
     }
 
     /// Appends the message, header included.

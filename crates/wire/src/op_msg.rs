@@ -104,10 +104,20 @@ impl OpMsg {
         }
     }
 
-    /// Encodes after a begun header, and finishes that header: the checksum covers its length.
-    pub(crate) fn encode(&self, out: &mut Vec<u8>, start: usize) -> Result<(), WireError> {
+    /// Whether nothing follows the body.
+    pub(crate) fn ends_with_body(&self) -> bool {
+        self.sequences.is_empty() && !self.flags.contains(MsgFlags::CHECKSUM_PRESENT)
+    }
+
+    /// Encodes what stands before the body.
+    pub(crate) fn encode_head(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(&self.flags.0.to_le_bytes());
         out.push(0);
+    }
+
+    /// Encodes after a begun header, and finishes that header: the checksum covers its length.
+    pub(crate) fn encode(&self, out: &mut Vec<u8>, start: usize) -> Result<(), WireError> {
+        self.encode_head(out);
         out.extend_from_slice(self.body.as_bytes());
         for sequence in &self.sequences {
             out.push(1);

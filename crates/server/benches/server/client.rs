@@ -2,8 +2,11 @@
 
 use bson::{RawArray, RawDocument, RawDocumentBuf};
 use fieldveil_server::Server;
-use fieldveil_wire::{Connection, Message, OpMsg, Operation, Sequence};
-use tokio::net::TcpStream;
+use fieldveil_wire::{Connection, HEADER_LEN, Header, Message, OpMsg, Operation, Sequence};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 
 pub(crate) struct Client(Connection<TcpStream>);
 
@@ -45,6 +48,37 @@ impl Client {
         let body = bson::rawdoc! { "insert": collection, "$db": "bench" };
         let reply = self.run(body, Some(sequence)).await;
         assert_eq!(reply.get_i32("n").unwrap(), count, "{reply:?}");
+    }
+}
+
+/// One connection that reads replies as a driver reads raw batches: the bytes are received into one
+/// buffer and looked at there, without checking or copying the documents.
+pub(crate) struct RawClient {
+    stream: TcpStream,
+    buffer: Vec<u8>,
+}
+
+impl RawClient {
+    pub(crate) async fn connect(server: &Server) -> Self {
+        let stream = TcpStream::connect(server.local_addr()).await.unwrap();
+        stream.set_nodelay(true).unwrap();
+        Self { stream, buffer: Vec::new() }
+    }
+
+    /// Runs a command that must succeed.
+    pub(crate) async fn ok(&mut self, body: RawDocumentBuf) -> &RawDocument {
+        let operation = Operation::Msg(OpMsg::new(body));
+        let mut request = Vec::new();
+        Message { request_id: 1, response_to: 0, operation }.encode(&mut request).unwrap();
+        self.stream.write_all(&request).await.unwrap();
+        let mut header = [0; HEADER_LEN];
+        self.stream.read_exact(&mut header).await.unwrap();
+        self.buffer.resize(Header::decode(&header).unwrap().body_len(), 0);
+        self.stream.read_exact(&mut self.buffer).await.unwrap();
+        // Four bytes of flags, and the kind of the only section.
+        let reply = RawDocument::from_bytes(&self.buffer[5..]).unwrap();
+        assert_eq!(reply.get_f64("ok").unwrap(), 1.0);
+        reply
     }
 }
 

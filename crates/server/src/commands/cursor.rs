@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use bson::{RawArray, RawArrayBuf, RawBsonRef, RawDocumentBuf, raw::cstr, rawdoc};
+use bson::{RawArray, RawArrayBuf, RawBsonRef, rawdoc};
 
 use crate::{
     arguments::{integer, type_name},
+    batch::BatchName,
     call::Call,
     codes,
-    cursors::{Batch, OpenCursor},
+    cursors::OpenCursor,
     error::{CommandError, CommandResult},
     request::Request,
     shared::Shared,
@@ -32,19 +33,11 @@ pub(crate) fn first_batch(
 ) -> CommandResult {
     cursor.time_left =
         call.deadline.map(|deadline| deadline.saturating_duration_since(std::time::Instant::now()));
-    let batch = cursor.batch(batch_size)?;
+    let batch = cursor.batch(BatchName::First, batch_size)?;
     let namespace = cursor.namespace.clone();
     let is_last = batch.is_last || single_batch;
     let id = if is_last { 0 } else { call.shared.cursors.open(cursor)? };
-    Ok(reply(cstr!("firstBatch"), batch, id, &namespace))
-}
-
-fn reply(name: &bson::raw::CStr, batch: Batch, id: i64, namespace: &str) -> RawDocumentBuf {
-    let mut cursor = RawDocumentBuf::new();
-    cursor.append(name, batch.documents);
-    cursor.append(cstr!("id"), id);
-    cursor.append(cstr!("ns"), namespace);
-    rawdoc! { "cursor": cursor }
+    Ok(batch.reply.finish(id, &namespace))
 }
 
 fn get_more(call: &Call<'_>) -> CommandResult {
@@ -87,7 +80,7 @@ fn get_more(call: &Call<'_>) -> CommandResult {
         return Err(error);
     }
     cursor.resume(call.peer.activity.killed());
-    let batch = match cursor.batch(batch_size) {
+    let batch = match cursor.next_batch(batch_size) {
         Ok(batch) => batch,
         Err(error) => {
             cursors.close(id);
@@ -101,7 +94,7 @@ fn get_more(call: &Call<'_>) -> CommandResult {
         cursors.check_in(cursor);
         id
     };
-    Ok(reply(cstr!("nextBatch"), batch, id, &namespace))
+    Ok(batch.reply.finish(id, &namespace))
 }
 
 /// A time limit belongs to the command that made the cursor; here it says how long to wait for data.
