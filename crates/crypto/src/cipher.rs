@@ -134,8 +134,31 @@ impl Aes256 {
         }
     }
 
+    /// Decrypts the first `count` blocks, each under a key of its own and with the block before it
+    /// in CBC mode. What becomes of the others is unspecified.
+    pub(crate) fn cbc_decrypt_each(
+        keys: &[&Self; 2 * LANES],
+        before: &[[u8; BLOCK]; 2 * LANES],
+        blocks: &mut [[u8; BLOCK]; 2 * LANES],
+        count: usize,
+    ) {
+        #[cfg(target_arch = "x86_64")]
+        if let (Self::Ni(_, first), Some(vaes)) = (keys[0], Engine::get().vaes())
+            && keys.iter().all(|key| std::ptr::eq(*key, keys[0]))
+        {
+            return vaes.decrypt_after(first, before, blocks);
+        }
+        let halves = keys.as_chunks().0.iter().zip(blocks.as_chunks_mut().0);
+        for (keys, blocks) in halves.take(count.div_ceil(LANES)) {
+            Self::decrypt_lanes(*keys, blocks);
+        }
+        for (block, before) in blocks.iter_mut().zip(before) {
+            xor(block, before);
+        }
+    }
+
     /// Decrypts one block under each of the keys.
-    pub(crate) fn decrypt_lanes(keys: [&Self; LANES], blocks: &mut [[u8; BLOCK]; LANES]) {
+    fn decrypt_lanes(keys: [&Self; LANES], blocks: &mut [[u8; BLOCK]; LANES]) {
         #[cfg(target_arch = "x86_64")]
         if let Some((aes, keys)) = Self::round_keys(keys) {
             return aes.decrypt_lanes(keys, blocks);
@@ -280,6 +303,28 @@ mod tests {
                 prop_assert_eq!(&work, &expect);
                 cipher.cbc_decrypt(&iv, &mut work);
                 prop_assert_eq!(&work, &plaintext);
+            }
+        }
+
+        #[test]
+        fn each_equals_one_by_one(
+            keys: [[u8; 32]; 3],
+            is_uniform: bool,
+            before: [[u8; BLOCK]; 2 * LANES],
+            blocks: [[u8; BLOCK]; 2 * LANES],
+            count in 0..=2 * LANES,
+        ) {
+            for form in 0..forms(&keys[0]).len() {
+                let ciphers = keys.map(|key| forms(&key).swap_remove(form));
+                let lanes: [&Aes256; 2 * LANES] =
+                    std::array::from_fn(|lane| &ciphers[if is_uniform { 0 } else { lane % 3 }]);
+                let mut work = blocks;
+                Aes256::cbc_decrypt_each(&lanes, &before, &mut work, count);
+                for lane in 0..count {
+                    let mut expected = blocks[lane];
+                    lanes[lane].cbc_decrypt(&before[lane], std::slice::from_mut(&mut expected));
+                    prop_assert_eq!(work[lane], expected);
+                }
             }
         }
 

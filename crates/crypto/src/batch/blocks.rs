@@ -87,13 +87,16 @@ pub(super) fn encrypt<'a>(mut values: impl Iterator<Item = Plain<'a>>, out: &mut
     }
 }
 
+/// As many blocks wait to be decrypted together.
+const WAITING: usize = 2 * LANES;
+
 /// Blocks that wait until there are enough of them to be decrypted together.
 pub(super) struct Decryptor<'a> {
     waiting: usize,
-    keys: [&'a Aes256; LANES],
-    blocks: [[u8; BLOCK]; LANES],
-    chains: [[u8; BLOCK]; LANES],
-    places: [usize; LANES],
+    keys: [&'a Aes256; WAITING],
+    blocks: [[u8; BLOCK]; WAITING],
+    chains: [[u8; BLOCK]; WAITING],
+    places: [usize; WAITING],
 }
 
 impl<'a> Decryptor<'a> {
@@ -101,10 +104,10 @@ impl<'a> Decryptor<'a> {
     pub(super) fn new(any_key: &'a Aes256) -> Self {
         Self {
             waiting: 0,
-            keys: [any_key; LANES],
-            blocks: [[0; BLOCK]; LANES],
-            chains: [[0; BLOCK]; LANES],
-            places: [0; LANES],
+            keys: [any_key; WAITING],
+            blocks: [[0; BLOCK]; WAITING],
+            chains: [[0; BLOCK]; WAITING],
+            places: [0; WAITING],
         }
     }
 
@@ -118,7 +121,7 @@ impl<'a> Decryptor<'a> {
         out: &mut [u8],
     ) {
         // Whole groups of a long value need no gathering.
-        let (alone, rest) = encrypted.split_at(encrypted.len() / LANES * LANES);
+        let (alone, rest) = encrypted.split_at(encrypted.len() / WAITING * WAITING);
         let mut chain = *iv;
         let mut at = at;
         if let Some(last) = alone.last() {
@@ -137,7 +140,7 @@ impl<'a> Decryptor<'a> {
         }
     }
 
-    #[expect(clippy::indexing_slicing, reason = "fewer than LANES blocks wait")]
+    #[expect(clippy::indexing_slicing, reason = "fewer than WAITING blocks wait")]
     fn push(
         &mut self,
         cipher: &'a Aes256,
@@ -152,17 +155,15 @@ impl<'a> Decryptor<'a> {
         self.chains[lane] = *chain;
         self.places[lane] = at;
         self.waiting += 1;
-        if self.waiting == LANES {
+        if self.waiting == WAITING {
             self.finish(out);
         }
     }
 
     /// Decrypts what waits.
     pub(super) fn finish(&mut self, out: &mut [u8]) {
-        Aes256::decrypt_lanes(self.keys, &mut self.blocks);
-        let lanes = self.blocks.iter_mut().zip(&self.chains).zip(self.places);
-        for ((block, chain), at) in lanes.take(self.waiting) {
-            xor(block, chain);
+        Aes256::cbc_decrypt_each(&self.keys, &self.chains, &mut self.blocks, self.waiting);
+        for (block, at) in self.blocks.iter().zip(self.places).take(self.waiting) {
             write(out, at, block);
         }
         self.waiting = 0;

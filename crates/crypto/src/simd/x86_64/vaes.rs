@@ -28,6 +28,17 @@ impl Vaes {
         unsafe { cbc_decrypt(&keys.decrypt, iv, groups) }
     }
 
+    /// Decrypts blocks in place, of which `before` are those before in CBC mode.
+    pub(crate) fn decrypt_after(
+        self,
+        keys: &RoundKeys,
+        before: &[Block; BLOCKS],
+        blocks: &mut [Block; BLOCKS],
+    ) {
+        // SAFETY: `self` proves that the processor has the instructions.
+        unsafe { decrypt_after(&keys.decrypt, before, blocks) }
+    }
+
     /// Encrypts each block for itself, in place.
     pub(crate) fn encrypt_blocks(self, keys: &RoundKeys, groups: &mut [[Block; BLOCKS]]) {
         // SAFETY: `self` proves that the processor has the instructions.
@@ -62,30 +73,35 @@ fn load_key(key: &u128) -> __m256i {
 unsafe fn cbc_decrypt(keys: &Schedule, iv: &Block, groups: &mut [[Block; BLOCKS]]) {
     let mut chain = *iv;
     for group in groups {
-        // The blocks that enter at the end: those before.
         let mut before = [[0; 16]; BLOCKS];
         before[0] = chain;
         before[1..].copy_from_slice(&group[..BLOCKS - 1]);
         chain = group[BLOCKS - 1];
+        decrypt_after(keys, &before, group);
+    }
+}
 
-        let (pairs, _) = group.as_chunks_mut::<2>();
-        let mut vectors = [_mm256_setzero_si256(); VECTORS];
-        for i in 0..VECTORS {
-            vectors[i] = _mm256_xor_si256(load(&pairs[i]), load_key(&keys[0]));
+/// `before` are the blocks that enter at the end.
+#[inline]
+#[target_feature(enable = "vaes,avx2,aes")]
+fn decrypt_after(keys: &Schedule, before: &[Block; BLOCKS], group: &mut [Block; BLOCKS]) {
+    let (pairs, _) = group.as_chunks_mut::<2>();
+    let mut vectors = [_mm256_setzero_si256(); VECTORS];
+    for i in 0..VECTORS {
+        vectors[i] = _mm256_xor_si256(load(&pairs[i]), load_key(&keys[0]));
+    }
+    for key in &keys[1..14] {
+        let key = load_key(key);
+        for vector in &mut vectors {
+            *vector = _mm256_aesdec_epi128(*vector, key);
         }
-        for key in &keys[1..14] {
-            let key = load_key(key);
-            for vector in &mut vectors {
-                *vector = _mm256_aesdec_epi128(*vector, key);
-            }
-        }
-        let key = load_key(&keys[14]);
-        let (before, _) = before.as_chunks::<2>();
-        for i in 0..VECTORS {
-            // The last round key and the block before are exclusive ors, in either order.
-            let last = _mm256_xor_si256(key, load(&before[i]));
-            store(&mut pairs[i], _mm256_aesdeclast_epi128(vectors[i], last));
-        }
+    }
+    let key = load_key(&keys[14]);
+    let (before, _) = before.as_chunks::<2>();
+    for i in 0..VECTORS {
+        // The last round key and the block before are exclusive ors, in either order.
+        let last = _mm256_xor_si256(key, load(&before[i]));
+        store(&mut pairs[i], _mm256_aesdeclast_epi128(vectors[i], last));
     }
 }
 
