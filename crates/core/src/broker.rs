@@ -18,9 +18,9 @@ use crate::vault::{KeyDocument, KeyDocumentError, VaultKey};
 #[derive(Debug, Default)]
 pub(crate) struct KeyRequests {
     requests: SmallVec<[Request; 2]>,
-    /// Filled once there are more than a few.
-    by_id: BTreeMap<KeyId, usize>,
-    by_name: BTreeMap<String, usize>,
+    /// Made once there are more than a few requests.
+    places: Option<Box<Places>>,
+    /// Most values of a document have the same key as the one before.
     last: Option<(KeyId, usize)>,
 }
 
@@ -31,6 +31,13 @@ enum Request {
     Name(String),
 }
 
+/// Where requests stand in their list.
+#[derive(Debug, Default)]
+struct Places {
+    by_id: BTreeMap<KeyId, usize>,
+    by_name: BTreeMap<String, usize>,
+}
+
 /// How many requests are searched one by one before a table is made.
 const FEW: usize = 8;
 
@@ -39,15 +46,7 @@ impl KeyRequests {
     pub(crate) fn add(&mut self, selector: KeySelector<'_>) -> usize {
         match selector {
             KeySelector::Id(id) => self.add_id(id),
-            KeySelector::Name(name) => {
-                if let Some(&place) = self.by_name.get(name) {
-                    return place;
-                }
-                let place = self.requests.len();
-                self.requests.push(Request::Name(name.to_owned()));
-                self.by_name.insert(name.to_owned(), place);
-                place
-            }
+            KeySelector::Name(_) => self.find_or_push(selector),
         }
     }
 
@@ -59,35 +58,33 @@ impl KeyRequests {
         {
             return place;
         }
-        let place = self.find_or_push(id);
+        let place = self.find_or_push(KeySelector::Id(id));
         self.last = Some((id, place));
         place
     }
 
-    fn find_or_push(&mut self, id: KeyId) -> usize {
-        let known = if self.by_id.is_empty() {
-            self.requests.iter().position(|request| *request == Request::Id(id))
-        } else {
-            self.by_id.get(&id).copied()
+    fn find_or_push(&mut self, selector: KeySelector<'_>) -> usize {
+        let known = match &self.places {
+            Some(places) => places.get(selector),
+            None => self.selectors().position(|known| known == selector),
         };
-        known.unwrap_or_else(|| self.push_id(id))
+        known.unwrap_or_else(|| self.push(selector))
     }
 
-    fn push_id(&mut self, id: KeyId) -> usize {
+    fn push(&mut self, selector: KeySelector<'_>) -> usize {
         let place = self.requests.len();
-        self.requests.push(Request::Id(id));
-        if !self.by_id.is_empty() {
-            self.by_id.insert(id, place);
+        self.requests.push(match selector {
+            KeySelector::Id(id) => Request::Id(id),
+            KeySelector::Name(name) => Request::Name(name.to_owned()),
+        });
+        if let Some(places) = &mut self.places {
+            places.insert(selector, place);
         } else if self.requests.len() > FEW {
-            self.by_id = self
-                .requests
-                .iter()
-                .enumerate()
-                .filter_map(|(place, request)| match request {
-                    Request::Id(id) => Some((*id, place)),
-                    Request::Name(_) => None,
-                })
-                .collect();
+            let mut places = Box::<Places>::default();
+            for (place, request) in self.requests.iter().enumerate() {
+                places.insert(request.selector(), place);
+            }
+            self.places = Some(places);
         }
         place
     }
@@ -100,6 +97,22 @@ impl KeyRequests {
     /// Whether nothing was asked for.
     pub(crate) fn is_empty(&self) -> bool {
         self.requests.is_empty()
+    }
+}
+
+impl Places {
+    fn get(&self, selector: KeySelector<'_>) -> Option<usize> {
+        match selector {
+            KeySelector::Id(id) => self.by_id.get(&id).copied(),
+            KeySelector::Name(name) => self.by_name.get(name).copied(),
+        }
+    }
+
+    fn insert(&mut self, selector: KeySelector<'_>, place: usize) {
+        match selector {
+            KeySelector::Id(id) => self.by_id.insert(id, place),
+            KeySelector::Name(name) => self.by_name.insert(name.to_owned(), place),
+        };
     }
 }
 

@@ -170,6 +170,7 @@ impl<'a> Elements<'a> {
 impl<'a> Iterator for Elements<'a> {
     type Item = Result<Element<'a>, MalformedBson>;
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         if self.rest.is_empty() {
             return None;
@@ -203,6 +204,7 @@ fn body(document: &[u8]) -> Result<&[u8], MalformedBson> {
     document.get(4..len - 1).ok_or(MalformedBson)
 }
 
+#[inline]
 fn split_element(bytes: &[u8]) -> Option<(Element<'_>, &[u8])> {
     let (&kind, after_kind) = bytes.split_first()?;
     let name_len = find_zero(after_kind)?;
@@ -321,11 +323,13 @@ fn cstring_len(bytes: &[u8]) -> Option<usize> {
     Some(find_zero(bytes)? + 1)
 }
 
+#[inline]
 fn string_len(bytes: &[u8]) -> Option<usize> {
     let end = read_len(bytes)?.checked_add(4)?;
     (end > 4 && *bytes.get(end - 1)? == 0).then_some(end)
 }
 
+#[inline]
 fn document_len(bytes: &[u8]) -> Option<usize> {
     let len = read_len(bytes)?;
     (len >= 5 && *bytes.get(len - 1)? == 0).then_some(len)
