@@ -241,3 +241,20 @@ fn every_length_to_1000() {
         assert!(opened == plaintext, "{length} bytes opened");
     }
 }
+
+#[test]
+fn padding_is_checked_byte_by_byte() {
+    for padding in 0..=255u8 {
+        for wrong in 0..BLOCK {
+            for change in [0, 1, 0x80] {
+                let mut block = [padding; BLOCK];
+                block[wrong] ^= change;
+                let last = usize::from(block[BLOCK - 1]);
+                let is_good = (1..=BLOCK).contains(&last)
+                    && block[BLOCK - last..].iter().all(|byte| usize::from(*byte) == last);
+                let expected = is_good.then(|| BLOCK - last).ok_or(CryptoError::Padding);
+                assert_eq!(plaintext_len(&block), expected, "{block:?}");
+            }
+        }
+    }
+}

@@ -27,8 +27,8 @@ pub(crate) struct Short<'a> {
 }
 
 /// # Safety
-/// The processor must have AVX2 and AVX-512 F, BW and VL.
-#[target_feature(enable = "avx2,avx512f,avx512bw,avx512vl")]
+/// The processor must have AVX2, BMI2, and AVX-512 F, BW and VL.
+#[target_feature(enable = "avx2,bmi2,avx512f,avx512bw,avx512vl")]
 pub(super) unsafe fn hmac_x8(messages: &[Short<'_>; 8], out: &mut [[u8; 32]; 8]) {
     let mut rows = [[_mm512_setzero_si512(); 8]; 2];
     let mut bits = [0; 8];
@@ -61,8 +61,8 @@ pub(super) unsafe fn hmac_x8(messages: &[Short<'_>; 8], out: &mut [[u8; 32]; 8])
 }
 
 /// # Safety
-/// The processor must have AVX2 and AVX-512 F, BW and VL.
-#[target_feature(enable = "avx2,avx512f,avx512bw,avx512vl")]
+/// The processor must have AVX2, BMI2, and AVX-512 F, BW and VL.
+#[target_feature(enable = "avx2,bmi2,avx512f,avx512bw,avx512vl")]
 pub(super) unsafe fn hmac_x4(messages: &[Short<'_>; 4], out: &mut [[u8; 32]; 4]) {
     let mut rows = [[_mm256_setzero_si256(); 4]; 4];
     let mut bits = [0; 4];
@@ -102,7 +102,7 @@ pub(super) unsafe fn hmac_x4(messages: &[Short<'_>; 4], out: &mut [[u8; 32]; 4])
 
 /// Both halves of the block of a message, without its length in bits, and that length.
 #[inline]
-#[target_feature(enable = "avx512f,avx512bw")]
+#[target_feature(enable = "bmi2,avx512f,avx512bw")]
 fn load_block(parts: [&[u8]; 3]) -> ([__m512i; 2], u64) {
     let [a, b, c] = parts.map(<[u8]>::len);
     let length = a.saturating_add(b).saturating_add(c);
@@ -127,13 +127,14 @@ fn load_block(parts: [&[u8]; 3]) -> ([__m512i; 2], u64) {
 
 /// Of a part that begins at `at` in a block, what is in the half that begins at `from`.
 #[inline]
-#[target_feature(enable = "avx512f,avx512bw")]
+#[target_feature(enable = "bmi2,avx512f,avx512bw")]
 fn load_half(part: &[u8], at: usize, from: usize) -> __m512i {
     // An address that is not mapped would cost much time, though nothing is read there.
     if part.is_empty() || at + part.len() <= from || from + 64 <= at {
         return _mm512_setzero_si512();
     }
-    let below = |end: usize| u64::MAX.checked_shr(64 - end.min(64) as u32).unwrap_or(0);
+    // From 64 on, all bits are below.
+    let below = |end: usize| _bzhi_u64(u64::MAX, end as u32);
     let mask = below(at + part.len() - from) & !below(at.saturating_sub(from));
     let start = part.as_ptr().wrapping_sub(at).wrapping_add(from);
     // SAFETY: what the mask lets through are bytes of `part`; others are not accessed.
