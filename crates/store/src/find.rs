@@ -2,6 +2,7 @@
 
 use bson::raw::{RawArrayBuf, RawBson, RawDocumentBuf};
 
+use crate::code::Code;
 use crate::cursor::Cursor;
 use crate::distinct::Distinct;
 use crate::environment::Interrupt;
@@ -36,6 +37,9 @@ pub struct FindOptions {
     pub collation: Option<RawDocumentBuf>,
     /// Whether each document gets its record id in `$recordId`.
     pub show_record_id: bool,
+    /// Whether to answer with what stands in the index used instead of the documents, and nothing
+    /// else.
+    pub return_key: bool,
     /// Whether a sort may use temporary files; without, it may.
     pub allow_disk_use: Option<bool>,
     /// When to give up.
@@ -112,6 +116,12 @@ impl Store {
         if snapshot.collection(namespace).is_some_and(|found| found.data().is_none()) {
             if options.interrupt.is_brief() {
                 return Err(StoreError::not_brief());
+            }
+            if options.return_key {
+                return Err(StoreError::new(
+                    Code::OPTION_NOT_SUPPORTED_ON_VIEW,
+                    format!("Namespace {namespace} is a view, which has no keys to return"),
+                ));
             }
             return self.find_on_view(namespace, options);
         }

@@ -28,6 +28,7 @@ mod projector;
 mod read;
 mod render;
 mod retry;
+mod return_key;
 mod scan;
 mod selector;
 mod snapshot;

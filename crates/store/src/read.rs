@@ -13,6 +13,7 @@ use crate::find::FindOptions;
 use crate::order::{Budget, SortKeys, Sorted, Sorter};
 use crate::plan::{Plan, Wish};
 use crate::projector::Projector;
+use crate::return_key::ReturnKey;
 use crate::scan::{Scan, SharedInterrupt};
 use crate::selector::Selector;
 use crate::snapshot::Snapshot;
@@ -33,6 +34,7 @@ pub(crate) struct Read {
     min: Option<RawDocumentBuf>,
     max: Option<RawDocumentBuf>,
     show_record_id: bool,
+    return_key: bool,
     budget: Budget,
     pub(crate) interrupt: SharedInterrupt,
 }
@@ -64,6 +66,7 @@ impl Read {
             min: options.min.filter(|min| !min.is_empty()),
             max: options.max.filter(|max| !max.is_empty()),
             show_record_id: options.show_record_id,
+            return_key: options.return_key,
             budget: store.sort_budget(options.allow_disk_use),
             interrupt: SharedInterrupt::new(options.interrupt),
         })
@@ -92,6 +95,7 @@ impl Read {
             min: None,
             max: None,
             show_record_id: false,
+            return_key: false,
             budget,
             interrupt,
         })
@@ -131,7 +135,8 @@ impl Read {
         let is_plain = !self.has_to_sort(plan)
             && self.skip == 0
             && self.projection.is_none()
-            && !self.show_record_id;
+            && !self.show_record_id
+            && !self.return_key;
         is_plain.then_some(self.limit)
     }
 
@@ -155,9 +160,13 @@ impl Read {
             _ => Box::new(scan),
         };
         let (skip, limit) = (self.skip, self.limit);
+        let keys = self.return_key.then(|| ReturnKey::of(&plan.access)).transpose()?;
         Ok(rows.skip(skip).take(limit).map(move |row| {
             let (record, document) = row?;
-            self.project(record, document)
+            match &keys {
+                Some(keys) => keys.in_place_of(&document),
+                None => self.project(record, document),
+            }
         }))
     }
 

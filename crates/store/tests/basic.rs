@@ -1,7 +1,7 @@
 //! The store from outside: what is written is there, also after opening again.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use bson::{RawDocumentBuf, rawdoc};
+use bson::{RawBson, RawDocumentBuf, rawdoc};
 use fieldveil_store::{
     Code, FindOptions, IndexChoice, Interrupt, Namespace, OpenError, Store, StoreError,
     StoreOptions, Take, WriteOptions,
@@ -295,4 +295,28 @@ fn a_brief_read_ends_where_it_would_take_long() {
     ] {
         assert!(count(collection, filter).unwrap_err().is(StoreError::NOT_BRIEF));
     }
+}
+
+#[test]
+fn keys_are_returned_in_the_place_of_documents() {
+    let store = Store::in_memory().unwrap();
+    let documents = vec![rawdoc! {"_id": 1, "a": 5, "b": {"c": "x"}}, rawdoc! {"_id": 2, "a": 6}];
+    store.insert(&people(), documents, &WriteOptions::default()).unwrap();
+    let specs = [
+        rawdoc! {"key": {"a": 1, "b.c": -1}, "name": "both"},
+        rawdoc! {"key": {"list": 1}, "name": "list"},
+    ];
+    store.create_indexes(&people(), &specs, &Interrupt::never()).unwrap();
+    let keys = |filter, show_record_id| {
+        let filter = Some(filter);
+        let find = FindOptions { filter, return_key: true, show_record_id, ..Default::default() };
+        store.find(&people(), find).map(|found| found.map(Result::unwrap).collect::<Vec<_>>())
+    };
+    assert_eq!(keys(rawdoc! {"a": 5}, false).unwrap(), [rawdoc! {"a": 5, "b.c": "x"}]);
+    assert_eq!(keys(rawdoc! {"a": 6}, false).unwrap(), [rawdoc! {"a": 6, "b.c": RawBson::Null}]);
+    assert_eq!(keys(rawdoc! {"_id": 2}, true).unwrap(), [rawdoc! {"_id": 2}]);
+    assert_eq!(keys(rawdoc! {"b.c": "x"}, false).unwrap(), [rawdoc! {}]);
+    let with_list = vec![rawdoc! {"_id": 3, "list": [1, 2]}];
+    store.insert(&people(), with_list, &WriteOptions::default()).unwrap();
+    assert!(keys(rawdoc! {"list": 2}, false).unwrap_err().is(Code::COMMAND_NOT_SUPPORTED));
 }

@@ -64,15 +64,16 @@ pub(crate) fn parse(call: &Call<'_>) -> Result<Find, CommandError> {
         collation: owned(arguments.document("collation")?),
         allow_disk_use: arguments.bool("allowDiskUse")?,
         show_record_id: arguments.bool("showRecordId")?.unwrap_or(false),
+        return_key: arguments.bool("returnKey")?.unwrap_or(false),
         interrupt: call.interrupt(),
     };
     let batch_size = arguments.unsigned("batchSize")?.unwrap_or(DEFAULT_FIRST_BATCH);
     let no_timeout = arguments.bool("noCursorTimeout")?.unwrap_or(false);
     let (tailable, awaits_data) = tailable(arguments, single_batch)?;
-    if arguments.bool("returnKey")?.unwrap_or(false) {
+    if tailable && options.return_key {
         return Err(CommandError::new(
             codes::COMMAND_NOT_SUPPORTED,
-            "the option 'returnKey' of find is not supported",
+            "the option 'returnKey' of find is not supported with a tailable cursor",
         ));
     }
     arguments.ignore(&["allowPartialResults", "oplogReplay", "term", "ntoreturn"]);
