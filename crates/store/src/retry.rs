@@ -18,6 +18,9 @@ use crate::write::{FindAndModifyOutcome, StatementOutcome, WriteStatement};
 
 mod row;
 
+/// How many sessions one call of [`Store::expire_retries`] looks at.
+const SESSIONS_PER_EXPIRY: usize = 50_000;
+
 /// The code by which MongoDB refuses a repetition that differs from what it repeats.
 const INCOMPATIBLE: Code = Code::location(40606);
 
@@ -53,15 +56,25 @@ impl StatementIds {
 
 impl Store {
     /// Forgets the retryable writes of sessions whose last one was at `before_ms` (milliseconds
-    /// since the Unix epoch) or earlier; answers how many.
+    /// since the Unix epoch) or earlier; answers how many. One call looks at a part of the sessions,
+    /// and the next one goes on from there.
     ///
     /// # Errors
     /// Only if nothing could be committed.
     pub fn expire_retries(&self, before_ms: i64) -> Result<usize> {
-        if !self.snapshot().tables().has_retries_until(before_ms)? {
+        let after = self.retry_position().clone();
+        let mut found = Vec::new();
+        let last = self.snapshot().tables().retries_until(
+            before_ms,
+            after.as_deref(),
+            SESSIONS_PER_EXPIRY,
+            &mut found,
+        )?;
+        *self.retry_position() = last;
+        if found.is_empty() {
             return Ok(0);
         }
-        self.write(move |transaction| transaction.forget_retries_until(before_ms))
+        self.write(move |transaction| transaction.forget_retries(&found, before_ms))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use bson::raw::{RawBson, RawBsonRef, RawDocument, RawDocumentBuf};
 use fieldveil_query::collation::Collation;
@@ -71,6 +71,8 @@ pub(crate) struct Inner {
     object_ids: ObjectIds,
     queue: Queue,
     published: RwLock<Arc<Snapshot>>,
+    /// The session after which the next search for old retryable writes begins.
+    retry_position: Mutex<Option<Vec<u8>>>,
     /// Taken by the leader of a commit only.
     database: Mutex<Option<Opened>>,
     /// After the database, so that the directory stays locked until that is closed.
@@ -117,6 +119,7 @@ impl Store {
             options,
             queue: Queue::default(),
             published: RwLock::new(Arc::new(snapshot)),
+            retry_position: Mutex::default(),
             database: Mutex::new(Some(opened)),
             medium,
         }));
@@ -146,6 +149,10 @@ impl Store {
         collation: Option<&RawDocument>,
     ) -> Result<Context> {
         context(self.now_ms(), variables, collation)
+    }
+
+    pub(crate) fn retry_position(&self) -> MutexGuard<'_, Option<Vec<u8>>> {
+        self.0.retry_position.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn now_ms(&self) -> i64 {

@@ -230,19 +230,36 @@ impl Tables {
         Ok(table)
     }
 
-    /// Whether a session wrote for the last time at `until_ms` or earlier.
-    pub(crate) fn has_retries_until(&self, until_ms: i64) -> Result<bool> {
+    /// Looks at up to `max` sessions after `after`, and adds those to `out` that wrote for the last
+    /// time at `until_ms` or earlier. Answers the last one looked at, if there are more.
+    pub(crate) fn retries_until(
+        &self,
+        until_ms: i64,
+        after: Option<&[u8]>,
+        max: usize,
+        out: &mut Vec<Vec<u8>>,
+    ) -> Result<Option<Vec<u8>>> {
         let table = match self.transaction.open_table(RETRIES) {
             // Made by the first retryable write.
-            Err(TableError::TableDoesNotExist(_)) => return Ok(false),
+            Err(TableError::TableDoesNotExist(_)) => return Ok(None),
             other => other?,
         };
-        for row in table.iter()? {
-            if row?.1.value().1 <= until_ms {
-                return Ok(true);
+        let lower = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let (mut last, mut count) = (None, 0);
+        for row in table.range::<&[u8]>((lower, Bound::Unbounded))? {
+            if count == max {
+                return Ok(last);
+            }
+            let (session, row) = row?;
+            if row.value().1 <= until_ms {
+                out.push(session.value().to_vec());
+            }
+            count += 1;
+            if count == max {
+                last = Some(session.value().to_vec());
             }
         }
-        Ok(false)
+        Ok(None)
     }
 
     /// The bytes of all documents of a collection.

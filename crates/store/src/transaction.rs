@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bson::oid::ObjectId;
 use fieldveil_query::pipeline::Pipeline;
-use redb::{ReadableTable, ReadableTableMetadata, WriteTransaction};
+use redb::{ReadableTable, WriteTransaction};
 
 use crate::catalog::{Catalog, Collection, Data, Index, Kind, ViewDefinition, persist};
 use crate::code::Code;
@@ -102,13 +102,20 @@ impl<'t> Transaction<'t> {
         })
     }
 
-    /// Removes the rows of sessions that wrote for the last time at `until_ms` or earlier.
-    pub(crate) fn forget_retries_until(&mut self, until_ms: i64) -> Result<usize> {
+    /// Removes the rows of those of `sessions` that wrote for the last time at `until_ms` or earlier.
+    pub(crate) fn forget_retries(&mut self, sessions: &[Vec<u8>], until_ms: i64) -> Result<usize> {
         self.all_or_nothing(|this| {
             let mut table = this.redb.open_table(RETRIES)?;
-            let before = table.len()?;
-            table.retain(|_, (_, last_ms, _)| last_ms > until_ms)?;
-            Ok(usize::try_from(before - table.len()?).unwrap_or(usize::MAX))
+            let mut count = 0;
+            for session in sessions {
+                let is_old =
+                    |row: redb::AccessGuard<'_, (i64, i64, &[u8])>| row.value().1 <= until_ms;
+                if table.get(session.as_slice())?.is_some_and(is_old) {
+                    table.remove(session.as_slice())?;
+                    count += 1;
+                }
+            }
+            Ok(count)
         })
     }
 

@@ -177,3 +177,20 @@ fn what_is_known_expires_and_survives_reopening() {
     store.update(&things(), vec![increment()], &retry(1)).unwrap();
     assert_eq!(all(&store), [rawdoc! {"_id": 1, "n": 2}]);
 }
+
+#[test]
+fn sessions_are_looked_through_in_steps() {
+    let store = Store::in_memory().unwrap();
+    for session in 0..5 {
+        let key = RetryKey { session: [session; 32], number: 1, statements: StatementIds::From(0) };
+        let options = WriteOptions { retry: Some(key), ..WriteOptions::default() };
+        store.insert(&things(), vec![rawdoc! {"s": i32::from(session)}], &options).unwrap();
+    }
+    let snapshot = store.snapshot();
+    let (mut found, mut after) = (Vec::new(), None);
+    for expected in [Some(vec![1; 32]), Some(vec![3; 32]), None] {
+        after = snapshot.tables().retries_until(i64::MAX, after.as_deref(), 2, &mut found).unwrap();
+        assert_eq!(after, expected);
+    }
+    assert_eq!(found.len(), 5);
+}
