@@ -4,7 +4,6 @@ mod aes;
 mod avx2;
 mod avx512;
 mod constants;
-mod lanes;
 mod sha256;
 mod sha512;
 mod vaes;

@@ -2,8 +2,10 @@
 
 use std::arch::x86_64::*;
 
-use super::lanes::{self, Vector};
 use super::sha256::sha256_x8;
+use lanes::V;
+
+mod lanes;
 
 /// Proof that the processor has AVX2.
 #[derive(Clone, Copy)]
@@ -93,79 +95,6 @@ pub(super) fn transpose([a, b, c, d]: [__m256i; 4]) -> [__m256i; 4] {
         _mm256_permute2x128_si256::<0x31>(even[0], even[1]),
         _mm256_permute2x128_si256::<0x31>(odd[0], odd[1]),
     ]
-}
-
-/// Made by [`sha512_x4`] alone, so a value proves AVX2.
-#[derive(Clone, Copy)]
-struct V(__m256i);
-
-impl Vector for V {
-    #[inline(always)]
-    fn add(self, other: Self) -> Self {
-        // SAFETY: a value of this type proves AVX2.
-        unsafe { Self(_mm256_add_epi64(self.0, other.0)) }
-    }
-
-    #[inline(always)]
-    fn xor3(self, second: Self, third: Self) -> Self {
-        // SAFETY: a value of this type proves AVX2.
-        unsafe { Self(_mm256_xor_si256(_mm256_xor_si256(self.0, second.0), third.0)) }
-    }
-
-    #[inline(always)]
-    fn choose(self, ones: Self, zeros: Self) -> Self {
-        // SAFETY: a value of this type proves AVX2.
-        unsafe {
-            let different = _mm256_xor_si256(ones.0, zeros.0);
-            Self(_mm256_xor_si256(_mm256_and_si256(different, self.0), zeros.0))
-        }
-    }
-
-    #[inline(always)]
-    fn majority(self, second: Self, third: Self) -> Self {
-        // SAFETY: a value of this type proves AVX2.
-        unsafe {
-            // The compiler keeps the one difference for the other in the next round.
-            let one = _mm256_xor_si256(self.0, second.0);
-            let other = _mm256_xor_si256(second.0, third.0);
-            Self(_mm256_xor_si256(_mm256_and_si256(one, other), second.0))
-        }
-    }
-
-    #[inline(always)]
-    fn shift_right<const N: i32>(self) -> Self {
-        // SAFETY: a value of this type proves AVX2.
-        unsafe { Self(_mm256_srli_epi64::<N>(self.0)) }
-    }
-
-    #[inline(always)]
-    fn rotate<const N: i32, const M: i32>(self) -> Self {
-        // SAFETY: a value of this type proves AVX2.
-        unsafe {
-            let (right, left) = (_mm256_srli_epi64::<N>(self.0), _mm256_slli_epi64::<M>(self.0));
-            Self(_mm256_or_si256(right, left))
-        }
-    }
-
-    #[inline(always)]
-    fn rotate_8(self) -> Self {
-        // SAFETY: a value of this type proves AVX2.
-        unsafe {
-            let order = _mm256_set_epi64x(
-                0x080f_0e0d_0c0b_0a09,
-                0x0007_0605_0403_0201,
-                0x080f_0e0d_0c0b_0a09,
-                0x0007_0605_0403_0201,
-            );
-            Self(_mm256_shuffle_epi8(self.0, order))
-        }
-    }
-
-    #[inline(always)]
-    fn splat(self, word: u64) -> Self {
-        // SAFETY: a value of this type proves AVX2.
-        unsafe { Self(_mm256_set1_epi64x(word.cast_signed())) }
-    }
 }
 
 #[cfg(test)]
