@@ -481,4 +481,16 @@ mod tests {
         cursors.expire(Instant::now() + Duration::from_secs(11), Duration::from_secs(10));
         assert_eq!(cursors.len(), 1);
     }
+
+    #[test]
+    fn one_cursor_too_many_is_refused_until_another_is_closed() {
+        let cursors = Cursors::default();
+        let first = cursors.open(list(0)).unwrap();
+        for _ in 1..MAX_CURSORS {
+            cursors.open(list(0)).unwrap();
+        }
+        assert_eq!(cursors.open(list(0)).unwrap_err().code, codes::BAD_VALUE);
+        assert!(cursors.close(first));
+        cursors.open(list(0)).unwrap();
+    }
 }

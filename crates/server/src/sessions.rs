@@ -106,4 +106,16 @@ mod tests {
         assert_eq!(sessions.expire(start + minute, minute), [[1; 16]]);
         assert_eq!(sessions.len(), 1);
     }
+
+    #[test]
+    fn one_session_too_many_is_refused_and_known_ones_go_on() {
+        let sessions = Sessions::default();
+        let now = Instant::now();
+        let id = |number: usize| (number as u128).to_be_bytes();
+        sessions.used.lock().unwrap().extend((0..MAX_SESSIONS).map(|number| (id(number), now)));
+        assert_eq!(sessions.touch(id(MAX_SESSIONS), now).unwrap_err().code, 261);
+        sessions.touch(id(7), now).unwrap();
+        assert!(sessions.end(id(7)));
+        sessions.touch(id(MAX_SESSIONS), now).unwrap();
+    }
 }
