@@ -200,7 +200,7 @@ impl Crypt {
             providers,
             tokens: &self.shared.tokens,
             now: env.now,
-            wall_clock_ms: env.wall_clock_ms,
+            wall_clock_ms: (env.wall_clock_ms)(),
             random: &mut *env.random,
             retry: settings.retries_kms,
             signer: settings.signer.as_deref().map(|signer| signer as &dyn Rs256Signer),

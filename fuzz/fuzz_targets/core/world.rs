@@ -103,7 +103,7 @@ fn make_key() -> (RawDocumentBuf, [u8; 16]) {
 }
 
 fn env(random: &mut Counter) -> Env<'_> {
-    Env::new(Duration::from_secs(1), 1_000, random)
+    Env::new(Duration::from_secs(1), || 1_000, random)
 }
 
 /// `{v: <binary of subtype 6>}`

@@ -87,8 +87,8 @@ impl Wrapping {
         // Other clients write the names in the reverse of the order in which they were given.
         let mut alt_names = self.alt_names;
         alt_names.reverse();
-        let document =
-            KeyDocument::new(id, alt_names, key_material, *master_key, env.wall_clock_ms);
+        let created = (env.wall_clock_ms)();
+        let document = KeyDocument::new(id, alt_names, key_material, *master_key, created);
         let document = document.to_raw().map_err(KeyVaultError::from)?;
         Ok(Step::Ready(Ready::new(document)))
     }

@@ -36,7 +36,7 @@ fn drive(
     let mut replies = replies.iter();
     let mut rounds = 0;
     loop {
-        let mut env = Env::new(std::time::Duration::ZERO, 1_700_000_000_000, &mut random);
+        let mut env = Env::new(std::time::Duration::ZERO, || 1_700_000_000_000, &mut random);
         step = match step {
             Step::Keys(mut need) => {
                 for key in vault {
@@ -63,7 +63,7 @@ fn drive(
 fn create(crypt: &Crypt, master_key: RawDocumentBuf) -> Step {
     let options = DataKeyOptions { master_key: Some(master_key), ..DataKeyOptions::default() };
     let mut random = Counting::default();
-    let mut env = Env::new(std::time::Duration::ZERO, 1_700_000_000_000, &mut random);
+    let mut env = Env::new(std::time::Duration::ZERO, || 1_700_000_000_000, &mut random);
     crypt.create_data_key(options, &mut env).unwrap()
 }
 

@@ -116,7 +116,7 @@ impl Outside {
     }
 
     pub(crate) fn env(&mut self) -> Env<'_> {
-        Env::new(self.now, 1_700_000_000_000, &mut self.random)
+        Env::new(self.now, || 1_700_000_000_000, &mut self.random)
     }
 
     /// Makes a data key and puts it into the vault.

@@ -52,7 +52,7 @@ fn no_matching_key_is_nothing_to_do() {
     let step = outside.crypt.rewrap_many(&rawdoc! {}, None).unwrap();
     let Step::Keys(keys) = step else { panic!() };
     let mut random = Counting::default();
-    let step = keys.done(&mut Env::new(outside.now, 0, &mut random)).unwrap();
+    let step = keys.done(&mut Env::new(outside.now, || 0, &mut random)).unwrap();
     let Step::Ready(ready) = step else { panic!() };
     assert!(ready.is_nothing());
     assert_eq!(ready.finish(), rawdoc! { "v": [] });

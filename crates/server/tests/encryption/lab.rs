@@ -103,7 +103,7 @@ impl Lab {
         begin: impl FnOnce(&mut Env<'_>) -> Result<Step, CoreError>,
     ) -> Result<RawDocumentBuf, CoreError> {
         let Self { vault, random, .. } = self;
-        let mut env = Env::new(Duration::from_secs(1), 1_700_000_000_000, random);
+        let mut env = Env::new(Duration::from_secs(1), || 1_700_000_000_000, random);
         let mut step = begin(&mut env)?;
         loop {
             step = match step {
