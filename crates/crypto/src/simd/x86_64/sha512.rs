@@ -304,22 +304,33 @@ fn xor3(one: __m256i, two: __m256i, three: __m256i) -> __m256i {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    /// Compresses `count` blocks that are made of `seed`, and compares with `sha2`.
+    pub(in super::super) fn check(
+        kernel: impl Fn(&mut [u64; 8], &[[u8; 128]]),
+        state: [u64; 8],
+        seed: [u8; 32],
+        count: usize,
+    ) -> Result<(), TestCaseError> {
+        let blocks: Vec<[u8; 128]> = (0..count)
+            .map(|n| std::array::from_fn(|i| seed[i % 32].wrapping_mul((i + n * 7) as u8 | 1)))
+            .collect();
+        let (mut ours, mut expected) = (state, state);
+        kernel(&mut ours, &blocks);
+        sha2::block_api::compress512(&mut expected, &blocks);
+        prop_assert_eq!(ours, expected);
+        Ok(())
+    }
 
     proptest! {
         #[test]
         fn equals_sha2(state: [u64; 8], seed: [u8; 32], count in 0usize..20) {
             let Some(kernel) = Bmi2::detect() else { return Ok(()) };
-            let blocks: Vec<[u8; 128]> = (0..count)
-                .map(|n| std::array::from_fn(|i| seed[i % 32].wrapping_mul((i + n * 7) as u8 | 1)))
-                .collect();
-            let (mut ours, mut expected) = (state, state);
-            kernel.sha512(&mut ours, &blocks);
-            sha2::block_api::compress512(&mut expected, &blocks);
-            prop_assert_eq!(ours, expected);
+            check(|state, blocks| kernel.sha512(state, blocks), state, seed, count)?;
         }
     }
 }
