@@ -182,22 +182,14 @@ impl OpenCursor {
 
     /// Shows documents until one is refused or the last for now; says whether none are to come.
     fn each(&mut self, take: &mut dyn FnMut(&RawDocument) -> Take) -> Result<bool, CommandError> {
-        while let Some(document) = self.pending.pop_front() {
-            match take(&document) {
-                Take::More => {}
-                Take::Enough => return Ok(false),
-                Take::Not => {
-                    self.pending.push_front(document);
-                    return Ok(false);
-                }
-            }
-        }
-        if let Source::Store(cursor) = &mut self.source {
-            return Ok(cursor.each(take)?);
-        }
         loop {
-            let Some(document) = self.source.next().transpose()? else {
-                return Ok(!self.source.may_go_on());
+            let document = match (self.pending.pop_front(), &mut self.source) {
+                (Some(document), _) => document,
+                (None, Source::Store(cursor)) => return Ok(cursor.each(take)?),
+                (None, source) => match source.next().transpose()? {
+                    Some(document) => document,
+                    None => return Ok(!source.may_go_on()),
+                },
             };
             match take(&document) {
                 Take::More => {}
