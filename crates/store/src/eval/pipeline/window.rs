@@ -71,28 +71,29 @@ pub(super) fn set_window_fields(
     output: &[(FieldPath, WindowFunction)],
     environment: &Environment,
 ) -> Result<Documents, QueryError> {
-    let context = environment.context.clone();
+    let context = &environment.context;
     let partition_by =
-        partition_by.map(|expression| Compiled::compile(expression, &context)).transpose()?;
+        partition_by.map(|expression| Compiled::compile(expression, context)).transpose()?;
     let empty = Sort::default();
     let sort = sort_by.unwrap_or(&empty);
-    let sorter = Sorter::compile(sort, &context)?;
+    let sorter = Sorter::compile(sort, context)?;
     let mut outputs = Vec::with_capacity(output.len());
     for (path, function) in output {
         outputs.push(Output {
             path: path.components().map(str::to_owned).collect(),
             window: window(function.window.as_deref(), sort)?,
-            function: compile(&function.function, sort, &context)?,
+            function: compile(&function.function, sort, context)?,
         });
     }
     let mut budget = Budget::new("$setWindowFields", environment);
     let environment = environment.clone();
     Ok(deferred(move || {
+        let context = &environment.context;
         let mut rows = Vec::new();
         for document in input {
             let document = document?;
             let partition = match &partition_by {
-                Some(expression) => expression.evaluate(&document, &context)?,
+                Some(expression) => expression.evaluate(&document, context)?,
                 None => None,
             };
             if let Some(RawBson::Array(_)) = partition {
