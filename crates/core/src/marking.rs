@@ -17,9 +17,9 @@ pub(crate) const CSFLE_MARKING: u8 = 0;
 /// First byte of a Queryable Encryption marking.
 pub(crate) const QE_MARKING: u8 = 3;
 
-/// Whether a binary of subtype 6 with this first byte is a marking.
-pub(crate) fn is_marking(first_byte: u8) -> bool {
-    matches!(first_byte, CSFLE_MARKING | QE_MARKING)
+/// Whether a binary of subtype 6 with this content is a marking.
+pub(crate) fn is_marking(content: &[u8]) -> bool {
+    matches!(content, [CSFLE_MARKING | QE_MARKING, ..])
 }
 
 /// The two CSFLE algorithms. The numbers are those of markings and of ciphertexts.

@@ -10,9 +10,9 @@
 mod scan;
 mod write;
 
-pub(crate) use scan::{Sites, scan};
+pub(crate) use scan::{Site, Sites, scan};
 pub(crate) use write::{
-    ArrayWriter, DocumentWriter, len_field, open_frame, push_binary, seal_frame,
+    ArrayWriter, DocumentWriter, len_field, open_frame, push_binary, push_range, seal_frame,
 };
 
 /// How deep documents may nest. Servers store 100 levels; replies and commands wrap them.

@@ -45,8 +45,8 @@ impl<'a> Marked<'a> {
     /// If a marking is malformed.
     pub(crate) fn find(&mut self, requests: &mut KeyRequests) -> Result<(), CoreError> {
         self.sites.scan(self.document, is_marking)?;
-        self.values.reserve(self.sites.len());
-        for site in self.sites.iter() {
+        self.values.reserve(self.sites.as_slice().len());
+        for site in self.sites.as_slice() {
             let marking = Marking::parse(site.content(self.document))?;
             let (user_key, index_key) = match &marking {
                 Marking::Csfle(marking) => {
@@ -77,7 +77,7 @@ impl<'a> Marked<'a> {
         out.reserve(self.document.len() + self.values.len() * 57);
         let mut ivs = Ivs::draw(self.count_random(), random)?;
         let mut jobs = SmallVec::<[_; 2]>::with_capacity(self.values.len());
-        self.sites.rewrite(self.document, out, |index, _, out| {
+        self.sites.rewrite(self.document, out, |index, out| {
             let value = self.values.get(index).ok_or(raw::MalformedBson)?;
             let user_key = keys.get(value.user_key).ok_or(KeyVaultError::Missing)?;
             match &value.marking {

@@ -41,6 +41,8 @@ mod blocks;
 mod group;
 mod macs;
 
+pub use group::GROUP;
+
 /// How a value is encrypted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Algorithm {

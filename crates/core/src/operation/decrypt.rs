@@ -1,11 +1,8 @@
 //! Decryption of documents and of single values.
 
-use std::ops::Range;
 use std::sync::Arc;
 
 use bson::{RawDocument, RawDocumentBuf};
-use fieldveil_crypto::batch::{self, DecryptJob};
-use smallvec::SmallVec;
 
 use super::{KeyHunt, MessageError, Waiting};
 use crate::broker::{KeyRequests, KeyVaultError};
@@ -14,10 +11,14 @@ use crate::crypt::Crypt;
 use crate::env::Env;
 use crate::error::CoreError;
 use crate::marking::KeySelector;
-use crate::payload::{Cipher, Payload, Sealed, is_readable};
+use crate::payload::{Payload, is_readable};
 use crate::raw::{self, Sites, subtype};
 use crate::step::{Ready, Step};
 use crate::vault::VaultKey;
+
+mod open;
+
+use open::{Layers, open};
 
 /// Decrypts every value of a document or reply, at any depth.
 pub(crate) fn decrypt(
@@ -26,17 +27,19 @@ pub(crate) fn decrypt(
     env: &mut Env<'_>,
 ) -> Result<Step, CoreError> {
     let bytes = document.as_bytes();
-    let sites = raw::scan(bytes, is_readable)?;
-    if sites.is_empty() {
+    let mut wanted = Wanted { requests: KeyRequests::default(), is_one_round: true, refused: None };
+    let sites = raw::scan(bytes, |content| wanted.add(content))?;
+    if sites.as_slice().is_empty() {
         return Ok(Step::Ready(Ready::new(document.to_owned())));
     }
-    let mut requests = KeyRequests::default();
-    let values = plan(bytes, &sites, &mut requests)?;
-    let is_one_round = !values.iter().any(|value| matches!(value, Value::Indexed { .. }));
-    if is_one_round && let Some(keys) = crypt.key_cache().get_all(requests.selectors(), env.now) {
-        return open(bytes, &sites, &values, &[], &keys).map(Step::Ready);
+    let Wanted { requests, is_one_round, refused } = wanted;
+    if let Some(error) = refused {
+        return Err(error.into());
     }
-    let operation = Outer { document: document.to_owned(), sites, values };
+    if is_one_round && let Some(keys) = crypt.key_cache().get_all(requests.selectors(), env.now) {
+        return open(bytes, &sites, &Layers::default(), &keys).map(Step::Ready);
+    }
+    let operation = Outer { document: document.to_owned(), sites };
     KeyHunt::start(crypt, requests, &[], Waiting::Decrypt(operation), env)
 }
 
@@ -90,103 +93,74 @@ fn open_alone(
     Ready::from_bytes(out).map(Some)
 }
 
+/// The keys that the values of a document name.
+struct Wanted {
+    requests: KeyRequests,
+    /// Whether these keys are all that is needed, because no value is indexed.
+    is_one_round: bool,
+    /// The first value that is none.
+    refused: Option<CiphertextError>,
+}
+
+impl Wanted {
+    /// Takes the content of a binary of subtype 6; returns whether it is a value.
+    #[inline]
+    fn add(&mut self, content: &[u8]) -> bool {
+        if !content.first().is_some_and(|byte| is_readable(*byte)) {
+            return false;
+        }
+        match Payload::parse(content) {
+            Ok(Payload::Sealed(sealed)) => {
+                self.requests.add_id(sealed.key);
+            }
+            Ok(Payload::Indexed(indexed)) => {
+                self.is_one_round = false;
+                self.requests.add_id(indexed.index_key);
+            }
+            Err(error) => {
+                self.refused.get_or_insert(error);
+            }
+        }
+        true
+    }
+}
+
 /// Decryption that lacks keys.
 pub(crate) struct Outer {
     document: RawDocumentBuf,
     sites: Sites,
-    values: Values,
 }
-
-/// Most documents have few.
-type Values = SmallVec<[Value; 2]>;
 
 /// Decryption whose indexed values are open as far as the index key goes.
 pub(crate) struct Inner {
     outer: Outer,
     /// The keys of the first round.
     keys: Vec<Arc<VaultKey>>,
-    /// Clients' values, one behind the other.
-    layers: Vec<u8>,
-}
-
-/// One value; ranges and places instead of references, so that it can wait.
-#[derive(Clone, Debug)]
-enum Value {
-    /// Sealed under the key at a place, of the first or of the second round.
-    Sealed { cipher: Cipher, kind: u8, key: Place, source: Source, aad: Range<usize>, end: usize },
-    /// Indexed, with the index key at a place of the first round.
-    Indexed { key: usize },
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Place {
-    First(usize),
-    Second(usize),
-}
-
-/// Where the ranges of a value point to.
-#[derive(Clone, Copy, Debug)]
-enum Source {
-    Document,
-    Layers,
-}
-
-impl Value {
-    /// `sealed` must borrow from `bytes`; its associated data stand right before the ciphertext.
-    fn sealed(sealed: &Sealed<'_>, bytes: &[u8], source: Source, key: Place) -> Self {
-        let start = offset(bytes, sealed.associated_data);
-        let aad = start..start + sealed.associated_data.len();
-        let end = aad.end + sealed.sealed.len();
-        Self::Sealed { cipher: sealed.cipher, kind: sealed.kind, key, source, aad, end }
-    }
-}
-
-/// Where `part` begins within `whole`, which it borrows from.
-fn offset(whole: &[u8], part: &[u8]) -> usize {
-    part.as_ptr().addr().wrapping_sub(whole.as_ptr().addr())
-}
-
-fn plan(document: &[u8], sites: &Sites, requests: &mut KeyRequests) -> Result<Values, CoreError> {
-    let mut values = Values::with_capacity(sites.len());
-    for site in sites.iter() {
-        values.push(match Payload::parse(site.content(document))? {
-            Payload::Sealed(sealed) => {
-                let key = Place::First(requests.add_id(sealed.key));
-                Value::sealed(&sealed, document, Source::Document, key)
-            }
-            Payload::Indexed(indexed) => Value::Indexed { key: requests.add_id(indexed.index_key) },
-        });
-    }
-    Ok(values)
+    layers: Layers,
 }
 
 impl Outer {
     /// Goes on with the keys of the first round.
     pub(crate) fn resume(
-        mut self,
+        self,
         crypt: &Crypt,
         keys: Vec<Arc<VaultKey>>,
         env: &mut Env<'_>,
     ) -> Result<Step, CoreError> {
         let document = self.document.as_bytes();
         let mut requests = KeyRequests::default();
-        let mut layers = Vec::new();
-        for (value, site) in self.values.iter_mut().zip(self.sites.iter()) {
-            let (Value::Indexed { key }, Payload::Indexed(indexed)) =
-                (&*value, Payload::parse(site.content(document))?)
-            else {
+        let mut layers = Layers::default();
+        for site in self.sites.as_slice() {
+            let Payload::Indexed(indexed) = Payload::parse(site.content(document))? else {
                 continue;
             };
-            let key = keys.get(*key).ok_or(KeyVaultError::Missing)?;
-            let start = layers.len();
-            indexed.open_layer(&key.index(), &mut layers)?;
-            let client_value = layers.get(start..).unwrap_or_default();
+            let key = keys.iter().find(|key| *key.id() == indexed.index_key);
+            let client_value = layers.add(&indexed, key.ok_or(KeyVaultError::Missing)?)?;
             let sealed = indexed.client_value(client_value).map_err(CiphertextError::from)?;
-            let key = Place::Second(requests.add_id(sealed.key));
-            *value = Value::sealed(&sealed, &layers, Source::Layers, key);
+            requests.add_id(sealed.key);
         }
         if requests.is_empty() {
-            return open(document, &self.sites, &self.values, &[], &keys).map(Step::Ready);
+            return open(document, &self.sites, &layers, &keys).map(Step::Ready);
         }
         let held = keys.clone();
         let then = Waiting::DecryptInner(Inner { outer: self, keys, layers });
@@ -197,111 +171,8 @@ impl Outer {
 impl Inner {
     /// Goes on with the keys of the second round.
     pub(crate) fn resume(self, inner_keys: &[Arc<VaultKey>]) -> Result<Step, CoreError> {
-        let Self { outer, mut keys, layers } = self;
-        let first_round = keys.len();
+        let Self { outer: Outer { document, sites }, mut keys, layers } = self;
         keys.extend_from_slice(inner_keys);
-        let mut values = outer.values;
-        for value in &mut values {
-            if let Value::Sealed { key, .. } = value
-                && let Place::Second(place) = *key
-            {
-                *key = Place::First(first_round + place);
-            }
-        }
-        let document = outer.document.as_bytes();
-        open(document, &outer.sites, &values, &layers, &keys).map(Step::Ready)
-    }
-}
-
-/// Opens every value and writes the document with the plaintexts in their places.
-fn open(
-    document: &[u8],
-    sites: &Sites,
-    values: &[Value],
-    layers: &[u8],
-    keys: &[Arc<VaultKey>],
-) -> Result<Ready, CoreError> {
-    let mut plaintexts = Vec::new();
-    let mut jobs = SmallVec::<[_; 2]>::with_capacity(values.len());
-    // What does not go into the batch, with the place of its value.
-    let mut others = Vec::new();
-    for (index, value) in values.iter().enumerate() {
-        let place = SealedPlace::of(value, document, layers, keys)?;
-        if place.is_large() {
-            continue;
-        }
-        let SealedPlace { cipher, key, associated_data, sealed } = place;
-        if cipher == Cipher::Csfle && key.hooks().is_none() {
-            jobs.push(DecryptJob::new(key.key(), associated_data, sealed));
-            continue;
-        }
-        let start = plaintexts.len();
-        key.decrypt(cipher, associated_data, sealed, &mut plaintexts)?;
-        others.push((index, start..plaintexts.len()));
-    }
-    if !jobs.is_empty() {
-        plaintexts.reserve(document.len());
-    }
-    batch::decrypt(&mut jobs, &mut plaintexts)?;
-    let mut jobs = jobs.iter();
-    let mut others = others.into_iter().peekable();
-    let mut out = Vec::with_capacity(document.len());
-    sites.rewrite(document, &mut out, |index, _, out| {
-        let Some(value @ Value::Sealed { kind, .. }) = values.get(index) else {
-            return Err(KeyVaultError::Missing.into());
-        };
-        let place = SealedPlace::of(value, document, layers, keys)?;
-        if place.is_large() {
-            let SealedPlace { cipher, key, associated_data, sealed } = place;
-            let start = out.len();
-            key.decrypt(cipher, associated_data, sealed, out)?;
-            check_plaintext(*kind, out.get(start..).ok_or(raw::MalformedBson)?)?;
-            return Ok(*kind);
-        }
-        let range = match others.next_if(|(other, _)| *other == index) {
-            Some((_, range)) => range,
-            None => jobs.next().ok_or(KeyVaultError::Missing)?.plaintext(),
-        };
-        let plaintext = plaintexts.get(range).ok_or(raw::MalformedBson)?;
-        check_plaintext(*kind, plaintext)?;
-        out.extend_from_slice(plaintext);
-        Ok::<_, CoreError>(*kind)
-    })?;
-    Ready::from_bytes(out)
-}
-
-/// A value to decrypt, with its key.
-struct SealedPlace<'a> {
-    cipher: Cipher,
-    key: &'a VaultKey,
-    associated_data: &'a [u8],
-    sealed: &'a [u8],
-}
-
-impl<'a> SealedPlace<'a> {
-    fn of(
-        value: &Value,
-        document: &'a [u8],
-        layers: &'a [u8],
-        keys: &'a [Arc<VaultKey>],
-    ) -> Result<Self, CoreError> {
-        let Value::Sealed { cipher, key: Place::First(key), source, aad, end, .. } = value else {
-            return Err(KeyVaultError::Missing.into());
-        };
-        let bytes = match source {
-            Source::Document => document,
-            Source::Layers => layers,
-        };
-        Ok(Self {
-            cipher: *cipher,
-            key: keys.get(*key).ok_or(KeyVaultError::Missing)?,
-            associated_data: bytes.get(aad.clone()).ok_or(raw::MalformedBson)?,
-            sealed: bytes.get(aad.end..*end).ok_or(raw::MalformedBson)?,
-        })
-    }
-
-    /// Whether it is worth decrypting right into its place, instead of together with others.
-    fn is_large(&self) -> bool {
-        self.sealed.len() >= 16 * 1024
+        open(document.as_bytes(), &sites, &layers, &keys).map(Step::Ready)
     }
 }

@@ -2,42 +2,44 @@
 
 use smallvec::SmallVec;
 
-use super::{MAX_DEPTH, MalformedBson, find_zero, kind, subtype, value_len};
+use super::{MAX_DEPTH, MalformedBson, find_zero, kind, push_range, read_len, subtype, value_len};
 
-/// Where one encrypted binary stands in a document.
+/// An offset into a document, whose length is an `i32`.
+type Offset = u32;
+
+/// Where one encrypted binary stands in a document. Two words, which go through registers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Site {
     /// Offset of the element's type byte.
-    pub(crate) kind_at: usize,
+    kind_at: Offset,
     /// Offset of the value, which is `i32 length`, subtype, content.
-    pub(crate) value_at: usize,
-    /// Offset of the first byte after the value.
-    pub(crate) end: usize,
+    value_at: Offset,
 }
 
 impl Site {
     /// The content of the binary, without length and subtype.
+    #[inline]
     pub(crate) fn content<'a>(&self, document: &'a [u8]) -> &'a [u8] {
-        document.get(self.value_at + 5..self.end).unwrap_or_default()
+        let value = document.get(self.value_at as usize..).unwrap_or_default();
+        value.get(5..5 + read_len(value).unwrap_or(0)).unwrap_or_default()
     }
 }
 
-/// What a rewrite has to do at some place, in document order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Edit {
-    /// A document or array that holds sites starts at this offset.
-    Open(usize),
-    /// A site.
-    Replace(Site),
-    /// The innermost open document ends before this offset.
-    Close(usize),
+/// An edge of a document or array that holds sites.
+#[derive(Clone, Copy, Debug)]
+struct Edge {
+    /// How many sites stand before it.
+    sites_before: u32,
+    /// Offset of the first byte of what starts here, or of the first after what ends here.
+    at: Offset,
+    is_start: bool,
 }
 
 /// Every wanted binary of a document, and the documents around them whose lengths a rewrite changes.
 #[derive(Debug, Default)]
 pub(crate) struct Sites {
-    edits: SmallVec<[Edit; 8]>,
-    count: usize,
+    sites: SmallVec<[Site; 4]>,
+    edges: SmallVec<[Edge; 6]>,
 }
 
 impl Sites {
@@ -45,86 +47,74 @@ impl Sites {
     pub(crate) fn scan(
         &mut self,
         document: &[u8],
-        is_wanted: impl Fn(u8) -> bool,
+        is_wanted: impl FnMut(&[u8]) -> bool,
     ) -> Result<(), MalformedBson> {
         super::body(document)?;
         Walk { document, is_wanted, found: self }.document(0, document.len(), 0)
     }
 
     /// The sites in document order.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Site> {
-        self.edits.iter().filter_map(|edit| match edit {
-            Edit::Replace(site) => Some(site),
-            Edit::Open(_) | Edit::Close(_) => None,
-        })
-    }
-
-    /// How many sites there are.
-    pub(crate) fn len(&self) -> usize {
-        self.count
-    }
-
-    /// Whether there is no site.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.count == 0
+    pub(crate) fn as_slice(&self) -> &[Site] {
+        &self.sites
     }
 
     /// Copies `document` to the end of `out`, each site's value replaced by what `replace` appends for
     /// it, the element's type by the type that `replace` returns, and lengths adapted.
     ///
+    /// `replace` is told which of the [sites](Self::as_slice) it is.
+    ///
     /// # Errors
     /// Those of `replace`; `MalformedBson` if the result would be longer than a length can say.
+    #[inline]
     pub(crate) fn rewrite<E: From<MalformedBson>>(
         &self,
         document: &[u8],
         out: &mut Vec<u8>,
-        mut replace: impl FnMut(usize, &Site, &mut Vec<u8>) -> Result<u8, E>,
+        mut replace: impl FnMut(usize, &mut Vec<u8>) -> Result<u8, E>,
     ) -> Result<(), E> {
         let mut copied = 0;
-        let mut copy = |out: &mut Vec<u8>, up_to: usize, next: usize| {
-            out.extend_from_slice(document.get(copied..up_to).ok_or(MalformedBson)?);
-            copied = next;
-            Ok::<_, MalformedBson>(())
-        };
-        let mut open = SmallVec::<[usize; 8]>::new();
         let mut index = 0;
-        for edit in &self.edits {
-            match edit {
-                Edit::Open(at) => {
-                    copy(out, *at, *at)?;
-                    open.push(out.len());
-                }
-                Edit::Replace(site) => {
-                    copy(out, site.kind_at, site.kind_at)?;
-                    let kind_at = out.len();
-                    copy(out, site.value_at, site.end)?;
-                    let kind = replace(index, site, out)?;
-                    *out.get_mut(kind_at).ok_or(MalformedBson)? = kind;
-                    index += 1;
-                }
-                Edit::Close(end) => {
-                    copy(out, *end, *end)?;
-                    super::write::patch_len(out, open.pop().ok_or(MalformedBson)?)?;
-                }
+        let mut open = SmallVec::<[usize; 8]>::new();
+        for edge in &self.edges {
+            let sites = self.sites.get(index..edge.sites_before as usize).unwrap_or_default();
+            for site in sites {
+                push_range(out, document, copied..site.value_at as usize).ok_or(MalformedBson)?;
+                copied = site.value_at as usize + 5 + site.content(document).len();
+                let kind_at = out.len() - (site.value_at - site.kind_at) as usize;
+                let kind = replace(index, out)?;
+                *out.get_mut(kind_at).ok_or(MalformedBson)? = kind;
+                index += 1;
+            }
+            let at = edge.at as usize;
+            out.extend_from_slice(document.get(copied..at).ok_or(MalformedBson)?);
+            copied = at;
+            if edge.is_start {
+                open.push(out.len());
+            } else {
+                super::write::patch_len(out, open.pop().ok_or(MalformedBson)?)?;
             }
         }
-        copy(out, document.len(), document.len())?;
+        out.extend_from_slice(document.get(copied..).ok_or(MalformedBson)?);
         Ok(())
     }
 }
 
 /// Walks all of `document`, checking every length and terminator, and collects the binaries of
-/// subtype 6 whose first byte `is_wanted`.
+/// subtype 6 that are not empty and whose content `is_wanted`.
 ///
 /// # Errors
 /// `MalformedBson`, also if documents nest deeper than [`MAX_DEPTH`].
 pub(crate) fn scan(
     document: &[u8],
-    is_wanted: impl Fn(u8) -> bool,
+    is_wanted: impl FnMut(&[u8]) -> bool,
 ) -> Result<Sites, MalformedBson> {
     let mut found = Sites::default();
     found.scan(document, is_wanted)?;
     Ok(found)
+}
+
+fn offset(offset: usize) -> Result<Offset, MalformedBson> {
+    Offset::try_from(offset).map_err(|_| MalformedBson)
 }
 
 struct Walk<'a, F> {
@@ -133,14 +123,14 @@ struct Walk<'a, F> {
     found: &'a mut Sites,
 }
 
-impl<F: Fn(u8) -> bool> Walk<'_, F> {
+impl<F: FnMut(&[u8]) -> bool> Walk<'_, F> {
     /// Walks the document at `start..end`, whose frame has been checked.
     fn document(&mut self, start: usize, end: usize, depth: usize) -> Result<(), MalformedBson> {
         if depth > MAX_DEPTH {
             return Err(MalformedBson);
         }
-        let before = self.found.edits.len();
-        self.found.edits.push(Edit::Open(start));
+        let sites_before = self.found.sites.len();
+        self.push_edge(start, true)?;
         let last = end - 1;
         let mut rest = self.document.get(start + 4..last).ok_or(MalformedBson)?;
         while let Some((&element_kind, named)) = rest.split_first() {
@@ -153,23 +143,26 @@ impl<F: Fn(u8) -> bool> Walk<'_, F> {
             rest = value.get(value_len..).ok_or(MalformedBson)?;
             match element_kind {
                 kind::DOCUMENT | kind::ARRAY => self.document(value_at, value_end, depth + 1)?,
-                kind::BINARY
-                    if value.get(4) == Some(&subtype::ENCRYPTED)
-                        && value_len > 5
-                        && value.get(5).is_some_and(|&byte| (self.is_wanted)(byte)) =>
-                {
-                    let site = Site { kind_at, value_at, end: value_end };
-                    self.found.edits.push(Edit::Replace(site));
-                    self.found.count += 1;
+                kind::BINARY if value.get(4) == Some(&subtype::ENCRYPTED) && value_len > 5 => {
+                    let content = value.get(5..value_len).unwrap_or_default();
+                    if (self.is_wanted)(content) {
+                        let kind_at = offset(kind_at)?;
+                        self.found.sites.push(Site { kind_at, value_at: offset(value_at)? });
+                    }
                 }
                 _ => {}
             }
         }
-        if self.found.edits.len() == before + 1 {
-            self.found.edits.pop();
-        } else {
-            self.found.edits.push(Edit::Close(end));
+        if self.found.sites.len() == sites_before {
+            self.found.edges.pop();
+            return Ok(());
         }
+        self.push_edge(end, false)
+    }
+
+    fn push_edge(&mut self, at: usize, is_start: bool) -> Result<(), MalformedBson> {
+        let sites_before = offset(self.found.sites.len())?;
+        self.found.edges.push(Edge { sites_before, at: offset(at)?, is_start });
         Ok(())
     }
 }
@@ -194,12 +187,12 @@ mod tests {
             "b": { "c": [ 5, { "d": encrypted(&[1]) }, "end" ], "e": 7 },
             "f": encrypted(&[9]),
         };
-        let sites = scan(document.as_bytes(), |byte| byte == 1).unwrap();
-        assert_eq!(sites.len(), 2);
+        let sites = scan(document.as_bytes(), |content| content[0] == 1).unwrap();
+        assert_eq!(sites.as_slice().len(), 2);
         let mut out = Vec::new();
         sites
-            .rewrite(document.as_bytes(), &mut out, |index, site, out| {
-                assert_eq!(site.content(document.as_bytes())[0], 1);
+            .rewrite(document.as_bytes(), &mut out, |index, out| {
+                assert_eq!(sites.as_slice()[index].content(document.as_bytes())[0], 1);
                 out.extend_from_slice(&(index as i64).to_le_bytes());
                 Ok::<_, MalformedBson>(kind::INT64)
             })
@@ -217,9 +210,9 @@ mod tests {
     fn a_document_without_sites_is_copied() {
         let document = rawdoc! { "a": [1, 2, { "b": [] }] };
         let sites = scan(document.as_bytes(), |_| true).unwrap();
-        assert!(sites.is_empty());
+        assert!(sites.as_slice().is_empty());
         let mut out = Vec::new();
-        sites.rewrite::<MalformedBson>(document.as_bytes(), &mut out, |_, _, _| Ok(0)).unwrap();
+        sites.rewrite::<MalformedBson>(document.as_bytes(), &mut out, |_, _| Ok(0)).unwrap();
         assert_eq!(out, document.as_bytes());
     }
 
@@ -250,8 +243,10 @@ mod tests {
             let _ = scan(&bytes, |_| true);
             if let Ok(sites) = scan(&framed, |_| true) {
                 let mut out = Vec::new();
-                sites.rewrite(&framed, &mut out, |_, site, out| {
-                    out.extend_from_slice(&framed[site.value_at..site.end]);
+                sites.rewrite(&framed, &mut out, |index, out| {
+                    let site = sites.as_slice()[index];
+                    let content = site.content(&framed);
+                    crate::raw::push_binary(out, subtype::ENCRYPTED, content);
                     Ok::<_, MalformedBson>(kind::BINARY)
                 }).unwrap();
                 prop_assert_eq!(out, framed);

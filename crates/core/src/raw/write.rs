@@ -1,5 +1,7 @@
 //! Writing documents element by element into one buffer.
 
+use std::ops::Range;
+
 use super::{Element, Elements, MalformedBson, body, kind, subtype};
 
 /// Reserves the length of a document that starts here; returns what [`seal_frame`] needs.
@@ -164,6 +166,25 @@ impl ArrayWriter<'_> {
         self.next += 1;
         write(&mut self.document, &name)
     }
+}
+
+/// Appends a range of `bytes`; `None` if it reaches beyond them.
+///
+/// A short one is appended as a whole word together with what follows it, which is then cut off:
+/// that costs two instructions, where `memcpy` has to look at the length.
+#[inline(always)]
+pub(crate) fn push_range(out: &mut Vec<u8>, bytes: &[u8], range: Range<usize>) -> Option<()> {
+    const WORD: usize = 32;
+    let wanted = bytes.get(range.clone())?;
+    match bytes.get(range.start..)?.first_chunk::<WORD>() {
+        Some(word) if wanted.len() <= WORD => {
+            let len = out.len() + wanted.len();
+            out.extend_from_slice(word);
+            out.truncate(len);
+        }
+        _ => out.extend_from_slice(wanted),
+    }
+    Some(())
 }
 
 /// Appends the value bytes of a binary.

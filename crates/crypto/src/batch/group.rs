@@ -10,8 +10,9 @@ use crate::CryptoError;
 use crate::aead::{self, IV_LEN, Parts, TAG_LEN};
 use crate::cipher::BLOCK;
 
-/// The most jobs in a group.
-const GROUP: usize = 64;
+/// How many jobs are worked on together. More are taken in groups of as many, so that a caller who
+/// splits a batch loses nothing by splitting it there.
+pub const GROUP: usize = 64;
 
 /// A group of which little has to be cleared for a few jobs.
 const SMALL_GROUP: usize = 16;

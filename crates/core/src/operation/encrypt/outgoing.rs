@@ -22,9 +22,9 @@ pub(super) fn carries_tokens(name: &str) -> bool {
     matches!(name, COMPACT | CLEANUP)
 }
 
-/// Whether a binary with this first byte is a payload that the server works on.
-fn is_worked_on(first_byte: u8) -> bool {
-    matches!(first_byte, 4 | 5 | 10 | 11 | 12 | 13 | 18)
+/// Whether a binary with this content is a payload that the server works on.
+fn is_worked_on(content: &[u8]) -> bool {
+    matches!(content, [4 | 5 | 10 | 11 | 12 | 13 | 18, ..])
 }
 
 impl EncryptCommand {
@@ -100,7 +100,7 @@ impl EncryptCommand {
                 fields.is_some_and(|fields| fields.fields().iter().any(|field| field.has_padding))
             }
             "find" | "aggregate" | "count" | "distinct" | "insert" => {
-                !raw::scan(command, is_worked_on)?.is_empty()
+                !raw::scan(command, is_worked_on)?.as_slice().is_empty()
             }
             _ => true,
         })
