@@ -158,7 +158,7 @@ pub(crate) fn check_value_type(
 ///
 /// # Errors
 /// If they are not.
-#[inline]
+#[inline(always)]
 pub(crate) fn check_plaintext(value_kind: u8, value: &[u8]) -> Result<(), CiphertextError> {
     let whole = crate::raw::value_len(value_kind, value) == Some(value.len());
     let sound = whole

@@ -94,6 +94,7 @@ impl<'a> DecryptJob<'a> {
     }
 
     /// Where in the output the plaintext stands; empty before [`decrypt`] and after an error.
+    #[inline]
     pub fn plaintext(&self) -> Range<usize> {
         self.plaintext.clone()
     }

@@ -6,7 +6,7 @@ use bson::{RawDocument, RawDocumentBuf};
 
 use super::{KeyHunt, MessageError, Waiting};
 use crate::broker::{KeyRequests, KeyVaultError};
-use crate::ciphertext::{CiphertextError, check_plaintext};
+use crate::ciphertext::{Ciphertext, CiphertextError, check_plaintext, is_ciphertext};
 use crate::crypt::Crypt;
 use crate::env::Env;
 use crate::error::CoreError;
@@ -106,9 +106,22 @@ impl Wanted {
     /// Takes the content of a binary of subtype 6; returns whether it is a value.
     #[inline]
     fn add(&mut self, content: &[u8]) -> bool {
-        if !content.first().is_some_and(|byte| is_readable(*byte)) {
-            return false;
+        match content.first() {
+            Some(byte) if is_ciphertext(*byte) => match Ciphertext::parse(content) {
+                Ok(Ciphertext { key, .. }) => {
+                    self.requests.add_id(key);
+                }
+                Err(error) => {
+                    self.refused.get_or_insert(error);
+                }
+            },
+            Some(byte) if is_readable(*byte) => self.add_payload(content),
+            _ => return false,
         }
+        true
+    }
+
+    fn add_payload(&mut self, content: &[u8]) {
         match Payload::parse(content) {
             Ok(Payload::Sealed(sealed)) => {
                 self.requests.add_id(sealed.key);
@@ -121,7 +134,6 @@ impl Wanted {
                 self.refused.get_or_insert(error);
             }
         }
-        true
     }
 }
 
