@@ -204,6 +204,7 @@ const CODE_NAMES: &[(i32, &str)] = &[
     (262, "ExceededTimeLimit"),
     (263, "OperationNotSupportedInTransaction"),
     (276, "IndexBuildAborted"),
+    (279, "ClientDisconnect"),
     (280, "ChangeStreamFatalError"),
     (286, "ChangeStreamHistoryLost"),
     (290, "TransactionExceededLifetimeLimitSeconds"),

@@ -57,7 +57,7 @@ impl<'a> Call<'a> {
     /// When a read or write of this command has to stop.
     pub(crate) fn interrupt(&self) -> Interrupt {
         let interrupt = self.deadline.map_or_else(Interrupt::never, Interrupt::at);
-        let interrupt = interrupt.or_killed(self.peer.activity.killed());
+        let interrupt = interrupt.or_killed(self.peer.activity.switch());
         if self.is_brief { interrupt.briefly() } else { interrupt }
     }
 

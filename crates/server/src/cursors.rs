@@ -2,12 +2,12 @@
 
 use std::{
     collections::{HashMap, VecDeque},
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, atomic::AtomicBool},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
 use bson::{RawDocument, RawDocumentBuf};
-use fieldveil_store::{Cursor, Interrupt, Tail, Take};
+use fieldveil_store::{Cursor, Interrupt, Kill, Tail, Take};
 use tokio::sync::Semaphore;
 
 use crate::{
@@ -202,10 +202,10 @@ impl OpenCursor {
         }
     }
 
-    /// Gives the source the time that is left, and the flag that `killOp` sets.
-    pub(crate) fn resume(&mut self, killed: Arc<AtomicBool>) {
+    /// Gives the source the time that is left, and the switch that `killOp` sets.
+    pub(crate) fn resume(&mut self, kill: Arc<Kill>) {
         let interrupt = self.time_left.map_or_else(Interrupt::never, Interrupt::after);
-        let interrupt = interrupt.or_killed(killed);
+        let interrupt = interrupt.or_killed(kill);
         match &mut self.source {
             Source::Store(cursor) => cursor.set_interrupt(interrupt),
             Source::Tail(tail) => tail.set_interrupt(interrupt),

@@ -22,6 +22,7 @@ use crate::{
     concern,
     error::{CommandError, CommandResult},
     fail_points::{self, WriteFault},
+    operations::Busy,
     peer::Peer,
     request::Request,
     retry,
@@ -47,6 +48,10 @@ impl Service for Shared {
     async fn answer(self: &Arc<Self>, peer: &Arc<Peer>, request: Request) -> Answer {
         let span = tracing::debug_span!("command", connection = peer.id, name = request.name);
         answer(self, peer, request).instrument(span).await
+    }
+
+    fn hung_up(&self, peer: &Peer) -> bool {
+        peer.activity.client_left()
     }
 
     fn disconnected(&self, peer: &Peer) {
@@ -253,29 +258,6 @@ async fn place_and_await(
     command: &'static Command,
     request: &Arc<Request>,
 ) -> CommandResult {
-    if command.name != "getMore" {
-        return place(shared, peer, command, request).await;
-    }
-    let begun = tokio::time::Instant::now();
-    let mut writes = shared.clock.writes();
-    loop {
-        writes.mark_unchanged();
-        let result = place(shared, peer, command, request).await;
-        let Some(wait) = cursor::awaited(shared, request, &result) else { return result };
-        tokio::select! {
-            _ = writes.changed() => {}
-            () = tokio::time::sleep_until(begun + wait.min(MAX_AWAIT)) => return result,
-            () = shared.shutdown.cancelled() => return result,
-        }
-    }
-}
-
-async fn place(
-    shared: &Arc<Shared>,
-    peer: &Arc<Peer>,
-    command: &'static Command,
-    request: &Arc<Request>,
-) -> CommandResult {
     if command.placement == Placement::Inline {
         return run(shared, peer, command, request, false);
     }
@@ -287,11 +269,40 @@ async fn place(
             Err(_) => return Err(ended_early(command, &"panicked")),
         }
     }
+    let busy = Arc::new(shared.operations.begin(peer, command, request));
+    if command.name != "getMore" {
+        return run_apart(shared, peer, command, request, busy).await;
+    }
+    let begun = tokio::time::Instant::now();
+    let mut writes = shared.clock.writes();
+    loop {
+        writes.mark_unchanged();
+        let result = run_apart(shared, peer, command, request, Arc::clone(&busy)).await;
+        let Some((id, wait)) = cursor::awaited(shared, request, &result) else { return result };
+        tokio::select! {
+            _ = writes.changed() => {}
+            () = tokio::time::sleep_until(begun + wait.min(MAX_AWAIT)) => return result,
+            () = shared.shutdown.cancelled() => return result,
+            reason = peer.activity.killed() => {
+                shared.cursors.close(id);
+                return Err(reason.error().into());
+            }
+        }
+    }
+}
+
+/// Runs a command on a thread that may wait.
+async fn run_apart(
+    shared: &Arc<Shared>,
+    peer: &Arc<Peer>,
+    command: &'static Command,
+    request: &Arc<Request>,
+    busy: Arc<Busy>,
+) -> CommandResult {
     let (shared, peer, request) = (Arc::clone(shared), Arc::clone(peer), Arc::clone(request));
     let span = tracing::Span::current();
     let (answer, answered) = oneshot::channel();
     tokio::task::spawn_blocking(move || {
-        let busy = shared.operations.begin(&peer, command.name, &request);
         let result = span.in_scope(|| run(&shared, &peer, command, &request, false));
         let cursor = request.body.get("getMore").ok().flatten().and_then(integer);
         // Whoever waits takes the request back, without copying it if nobody else has it.

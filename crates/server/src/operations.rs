@@ -1,20 +1,23 @@
-//! Commands that run now: for `currentOp`, `killOp`, and the end of the server.
+//! Commands that run now: for `currentOp`, `killOp`, clients that go, and the end of the server.
 
 use std::{
     collections::BTreeMap,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicI32, Ordering},
+        atomic::{AtomicI32, Ordering},
     },
     time::Instant,
 };
 
 use bson::RawBsonRef;
+use fieldveil_store::{Kill, KillReason};
+use tokio::sync::Notify;
 
 use crate::{
     peer::Peer,
     request::Request,
     sessions::{SessionId, parse_id},
+    table::{Access, Command},
 };
 
 /// The connections of a server, each with the command that it runs.
@@ -34,12 +37,12 @@ impl Operations {
     }
 
     /// Notes that a connection runs a command, until the guard is dropped.
-    pub(crate) fn begin<'a>(
+    pub(crate) fn begin(
         &self,
-        peer: &'a Peer,
-        command: &'static str,
+        peer: &Arc<Peer>,
+        command: &'static Command,
         request: &Arc<Request>,
-    ) -> Busy<'a> {
+    ) -> Busy {
         let operation = Operation {
             id: self.last_id.fetch_add(1, Ordering::Relaxed).wrapping_add(1),
             command,
@@ -47,7 +50,7 @@ impl Operations {
             begun: Instant::now(),
         };
         peer.activity.set(Some(operation));
-        Busy(&peer.activity)
+        Busy(Arc::clone(peer))
     }
 
     /// Every connection in the order of their ids, with what it runs.
@@ -69,26 +72,22 @@ impl Operations {
 
     /// Makes the operation end at the next document that it looks at.
     pub(crate) fn kill(&self, id: i32) {
-        self.kill_those(|operation| operation.id == id);
+        self.kill_those(KillReason::Asked, |operation| operation.id == id);
     }
 
     /// Makes the operations of a session end.
     pub(crate) fn kill_session(&self, session: SessionId) {
-        self.kill_those(|operation| operation.session() == Some(session));
+        self.kill_those(KillReason::Asked, |operation| operation.session() == Some(session));
     }
 
-    /// Makes every operation end.
+    /// Makes every operation end, since the server does.
     pub(crate) fn kill_all(&self) {
-        self.kill_those(|_| true);
+        self.kill_those(KillReason::Shutdown, |_| true);
     }
 
-    fn kill_those(&self, is_meant: impl Fn(&Operation) -> bool) {
+    fn kill_those(&self, reason: KillReason, is_meant: impl Fn(&Operation) -> bool) {
         for peer in self.peers().values() {
-            // While the lock is held no other operation can take this one's place.
-            let running = peer.activity.running();
-            if running.as_ref().is_some_and(&is_meant) {
-                peer.activity.killed.store(true, Ordering::Relaxed);
-            }
+            peer.activity.kill(reason, &is_meant);
         }
     }
 
@@ -102,12 +101,17 @@ impl Operations {
 #[derive(Clone, Debug)]
 pub(crate) struct Operation {
     pub(crate) id: i32,
-    pub(crate) command: &'static str,
+    pub(crate) command: &'static Command,
     pub(crate) request: Arc<Request>,
     pub(crate) begun: Instant,
 }
 
 impl Operation {
+    /// Whether it does nothing but find an answer for its client.
+    fn is_read(&self) -> bool {
+        matches!(self.command.access, Access::Read | Access::Inspect)
+    }
+
     fn session(&self) -> Option<SessionId> {
         match self.request.body.get("lsid") {
             Ok(Some(RawBsonRef::Document(lsid))) => parse_id(lsid).ok(),
@@ -120,24 +124,52 @@ impl Operation {
 #[derive(Debug, Default)]
 pub(crate) struct Activity {
     running: Mutex<Option<Operation>>,
-    /// Whether the running operation has to end. One flag serves all operations of a connection.
-    killed: Arc<AtomicBool>,
+    /// Whether the running operation has to end. One switch serves all operations of a connection.
+    kill: Arc<Kill>,
+    /// Told when that is set.
+    killed: Notify,
 }
 
 impl Activity {
     /// Set while the running operation has to end.
-    pub(crate) fn killed(&self) -> Arc<AtomicBool> {
-        Arc::clone(&self.killed)
+    pub(crate) fn switch(&self) -> Arc<Kill> {
+        Arc::clone(&self.kill)
     }
 
     pub(crate) fn is_killed(&self) -> bool {
-        self.killed.load(Ordering::Relaxed)
+        self.kill.reason().is_some()
+    }
+
+    /// Waits until the running operation has to end; tells why.
+    pub(crate) async fn killed(&self) -> KillReason {
+        loop {
+            if let Some(reason) = self.kill.reason() {
+                return reason;
+            }
+            self.killed.notified().await;
+        }
+    }
+
+    /// Ends the running operation if nobody but the client that has gone has use for it. Says
+    /// whether there is an operation.
+    pub(crate) fn client_left(&self) -> bool {
+        self.kill(KillReason::Disconnected, Operation::is_read);
+        self.running().is_some()
+    }
+
+    fn kill(&self, reason: KillReason, is_meant: impl Fn(&Operation) -> bool) {
+        // While the lock is held no other operation can take this one's place.
+        let running = self.running();
+        if running.as_ref().is_some_and(is_meant) {
+            self.kill.set(reason);
+            self.killed.notify_one();
+        }
     }
 
     fn set(&self, operation: Option<Operation>) {
         let mut running = self.running();
         *running = operation;
-        self.killed.store(false, Ordering::Relaxed);
+        self.kill.clear();
     }
 
     fn running(&self) -> MutexGuard<'_, Option<Operation>> {
@@ -146,10 +178,10 @@ impl Activity {
 }
 
 /// A connection runs a command as long as this exists.
-pub(crate) struct Busy<'a>(&'a Activity);
+pub(crate) struct Busy(Arc<Peer>);
 
-impl Drop for Busy<'_> {
+impl Drop for Busy {
     fn drop(&mut self) {
-        self.0.set(None);
+        self.0.activity.set(None);
     }
 }

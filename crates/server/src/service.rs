@@ -47,6 +47,10 @@ pub(crate) trait Service: Send + Sync + 'static {
         request: Request,
     ) -> impl Future<Output = Answer> + Send;
 
+    /// A client closed its connection while its command runs; says whether to wait for the end of
+    /// the command.
+    fn hung_up(&self, peer: &Self::Peer) -> bool;
+
     fn disconnected(&self, peer: &Self::Peer);
 
     /// Makes what still runs end soon, with an error.
@@ -263,7 +267,7 @@ impl<S: Service> Conversation<S> {
         reply_expected: bool,
     ) -> Result<bool, WireError> {
         loop {
-            match self.service.answer(&self.peer, request).await {
+            match self.answer_unless_closed(request).await {
                 Answer::Close => return Ok(false),
                 Answer::Reply(_) | Answer::ReplyThen(..) if !reply_expected => return Ok(true),
                 Answer::Reply(body) => {
@@ -279,6 +283,20 @@ impl<S: Service> Conversation<S> {
                 }
             }
         }
+    }
+
+    /// Has a command answered; ends it early if it makes no sense without its client.
+    async fn answer_unless_closed(&mut self, request: Request) -> Answer {
+        let mut answering = std::pin::pin!(self.service.answer(&self.peer, request));
+        tokio::select! {
+            biased;
+            answer = &mut answering => return answer,
+            () = self.connection.closed() => {}
+        }
+        if self.service.hung_up(&self.peer) {
+            answering.await;
+        }
+        Answer::Close
     }
 
     /// Answers a message whose frame is sound but whose document is not.

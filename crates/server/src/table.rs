@@ -12,6 +12,7 @@ use crate::{
 pub(crate) type Handler = fn(&Call<'_>) -> CommandResult;
 
 /// A row of the table.
+#[derive(Debug)]
 pub(crate) struct Command {
     pub(crate) name: &'static str,
     pub(crate) aliases: &'static [&'static str],

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use bson::oid::ObjectId;
@@ -64,13 +64,68 @@ impl ObjectIds {
     }
 }
 
+/// Why an operation has to stop before its time is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KillReason {
+    /// Somebody asked for it (`killOp`, `killSessions`).
+    Asked,
+    /// The server ends.
+    Shutdown,
+    /// The client is gone, so nobody waits for the answer.
+    Disconnected,
+}
+
+impl KillReason {
+    const ALL: [Self; 3] = [Self::Asked, Self::Shutdown, Self::Disconnected];
+
+    /// The error of an operation that stops for this reason.
+    #[must_use]
+    pub fn error(self) -> StoreError {
+        let (code, message) = match self {
+            Self::Asked => (Code::INTERRUPTED, "operation was interrupted"),
+            Self::Shutdown => (Code::INTERRUPTED_AT_SHUTDOWN, "interrupted at shutdown"),
+            Self::Disconnected => {
+                (Code::CLIENT_DISCONNECT, "operation was interrupted because a client disconnected")
+            }
+        };
+        StoreError::new(code, message)
+    }
+}
+
+/// A switch that ends an operation; whoever may end it shares it with the operation.
+#[derive(Debug, Default)]
+pub struct Kill(AtomicU8);
+
+impl Kill {
+    /// Ends the operation; it looks at this between documents. A reason given before stays.
+    pub fn set(&self, reason: KillReason) {
+        let number = 1 + reason as u8;
+        // That it was set already is no failure.
+        let _ = self.0.compare_exchange(0, number, Ordering::Relaxed, Ordering::Relaxed);
+    }
+
+    /// Makes it good for another operation.
+    pub fn clear(&self) {
+        self.0.store(0, Ordering::Relaxed);
+    }
+
+    /// Whether the operation has to end, and why.
+    #[must_use]
+    pub fn reason(&self) -> Option<KillReason> {
+        match self.0.load(Ordering::Relaxed) {
+            0 => None,
+            number => KillReason::ALL.get(usize::from(number) - 1).copied(),
+        }
+    }
+}
+
 /// When an operation has to stop before it is done.
 ///
 /// The default never stops. Operations look at it between documents.
 #[derive(Clone, Debug, Default)]
 pub struct Interrupt {
     deadline: Option<Instant>,
-    killed: Option<Arc<AtomicBool>>,
+    kill: Option<Arc<Kill>>,
     is_brief: bool,
 }
 
@@ -93,10 +148,10 @@ impl Interrupt {
         Self { deadline: Some(deadline), ..Self::default() }
     }
 
-    /// Also stops as soon as `killed` is set (`killOp`, a closed connection, shutdown).
+    /// Also stops as soon as `kill` is set (`killOp`, a closed connection, shutdown).
     #[must_use]
-    pub fn or_killed(mut self, killed: Arc<AtomicBool>) -> Self {
-        self.killed = Some(killed);
+    pub fn or_killed(mut self, kill: Arc<Kill>) -> Self {
+        self.kill = Some(kill);
         self
     }
 
@@ -116,10 +171,10 @@ impl Interrupt {
     /// Tells whether to go on.
     ///
     /// # Errors
-    /// `MaxTimeMSExpired` past the deadline, `Interrupted` when killed.
+    /// `MaxTimeMSExpired` past the deadline, that of [`KillReason`] when killed.
     pub fn check(&self) -> Result<()> {
-        if self.killed.as_ref().is_some_and(|killed| killed.load(Ordering::Relaxed)) {
-            return Err(StoreError::new(Code::INTERRUPTED, "operation was interrupted"));
+        if let Some(reason) = self.kill.as_ref().and_then(|kill| kill.reason()) {
+            return Err(reason.error());
         }
         if self.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
             return Err(StoreError::new(
@@ -150,8 +205,19 @@ mod tests {
         assert!(
             Interrupt::after(Duration::ZERO).check().unwrap_err().is(Code::MAX_TIME_MS_EXPIRED)
         );
-        let killed = Arc::new(AtomicBool::new(true));
-        let interrupt = Interrupt::never().or_killed(killed);
-        assert!(interrupt.check().unwrap_err().is(Code::INTERRUPTED));
+        let kill = Arc::new(Kill::default());
+        let interrupt = Interrupt::never().or_killed(Arc::clone(&kill));
+        assert!(interrupt.check().is_ok());
+        for (reason, code) in [
+            (KillReason::Asked, Code::INTERRUPTED),
+            (KillReason::Shutdown, Code::INTERRUPTED_AT_SHUTDOWN),
+            (KillReason::Disconnected, Code::CLIENT_DISCONNECT),
+        ] {
+            kill.clear();
+            kill.set(reason);
+            kill.set(KillReason::Asked);
+            assert_eq!(kill.reason(), Some(reason));
+            assert!(interrupt.check().unwrap_err().is(code));
+        }
     }
 }

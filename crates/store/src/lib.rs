@@ -49,7 +49,7 @@ pub use code::Code;
 pub use cursor::{Cursor, Take};
 pub use document::{DOCUMENT_MAX_BYTES, NESTING_MAX};
 pub use dump::{CopyError, CopyReport};
-pub use environment::{Environment, Interrupt, SystemEnvironment};
+pub use environment::{Environment, Interrupt, Kill, KillReason, SystemEnvironment};
 pub use error::{Result, StoreError};
 pub use explain::{ExplainTarget, Verbosity};
 pub use find::{CountOptions, DistinctOptions, FindOptions};

@@ -2,7 +2,7 @@
 
 use std::io::{self, IoSlice};
 
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 
 use crate::{
     compression::{self, Compressor},
@@ -69,6 +69,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         self.trim();
         let (message, compressor) = received;
         Ok(Some(Received { message, compressor, wire_len: header.message_len }))
+    }
+
+    /// Waits until the peer has closed its end. Waits for ever when it sent something before that,
+    /// which [`Self::read`] then finds.
+    ///
+    /// Cancel safe.
+    pub async fn closed(&mut self) {
+        if self.stream.fill_buf().await.is_ok_and(|bytes| !bytes.is_empty()) {
+            std::future::pending::<()>().await;
+        }
     }
 
     /// Sends `message`, packed when a compressor is given; says how many bytes that took.
@@ -225,6 +235,20 @@ mod tests {
             let error = Connection::new(right).read().await.unwrap_err();
             assert!(matches!(error, WireError::Malformed { .. }), "{len}: {error}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_closed_peer_is_noticed_and_what_it_sent_is_kept() {
+        let (left, right) = tokio::io::duplex(1024);
+        let (mut sender, mut receiver) = (Connection::new(left), Connection::new(right));
+        let moment = std::time::Duration::from_millis(20);
+        assert!(tokio::time::timeout(moment, receiver.closed()).await.is_err());
+        sender.write(&ping(), None).await.unwrap();
+        assert!(tokio::time::timeout(moment, receiver.closed()).await.is_err());
+        drop(sender);
+        assert_eq!(receiver.read().await.unwrap().unwrap().message, ping());
+        receiver.closed().await;
+        assert!(receiver.read().await.unwrap().is_none());
     }
 
     #[tokio::test]

@@ -79,7 +79,7 @@ fn get_more(call: &Call<'_>) -> CommandResult {
         cursors.check_in(cursor);
         return Err(error);
     }
-    cursor.resume(call.peer.activity.killed());
+    cursor.resume(call.peer.activity.switch());
     let batch = match cursor.next_batch(batch_size) {
         Ok(batch) => batch,
         Err(error) => {
@@ -110,12 +110,13 @@ fn check_time(call: &Call<'_>, cursor: &OpenCursor) -> Result<(), CommandError> 
     Ok(())
 }
 
-/// How long the client of a `getMore` waits for documents, if its reply has none and they may come.
+/// The cursor of a `getMore`, and how long its client waits for documents, if its reply has none and
+/// they may come.
 pub(crate) fn awaited(
     shared: &Shared,
     request: &Request,
     result: &CommandResult,
-) -> Option<Duration> {
+) -> Option<(i64, Duration)> {
     let cursor = result.as_ref().ok()?.get_document("cursor").ok()?;
     let id = cursor.get_i64("id").ok().filter(|&id| id != 0)?;
     if !cursor.get_array("nextBatch").is_ok_and(RawArray::is_empty)
@@ -125,7 +126,7 @@ pub(crate) fn awaited(
     }
     let asked = request.body.get("maxTimeMS").ok().flatten().and_then(integer);
     let asked = asked.and_then(|millis| u64::try_from(millis).ok()).filter(|&millis| millis > 0);
-    Some(asked.map_or(DEFAULT_AWAIT, Duration::from_millis))
+    Some((id, asked.map_or(DEFAULT_AWAIT, Duration::from_millis)))
 }
 
 fn kill_cursors(call: &Call<'_>) -> CommandResult {

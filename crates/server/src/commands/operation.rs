@@ -148,7 +148,7 @@ fn describe(
     shown.append(cstr!("secs_running"), i64::try_from(elapsed.as_secs()).unwrap_or(i64::MAX));
     shown
         .append(cstr!("microsecs_running"), i64::try_from(elapsed.as_micros()).unwrap_or(i64::MAX));
-    shown.append(cstr!("op"), kind(operation.command));
+    shown.append(cstr!("op"), kind(operation.command.name));
     shown.append(cstr!("ns"), namespace(operation));
     shown.append(cstr!("command"), command(operation, truncated));
     if peer.activity.is_killed() {
@@ -181,12 +181,12 @@ fn namespace(operation: &Operation) -> String {
 /// The command without its document sequences. Secrets are left out, and long ones cut short.
 fn command(operation: &Operation, truncated: bool) -> RawDocumentBuf {
     let body = &operation.request.body;
-    if SECRET.contains(&operation.command) {
-        return rawdoc! { "$redacted": operation.command };
+    if SECRET.contains(&operation.command.name) {
+        return rawdoc! { "$redacted": operation.command.name };
     }
     if truncated && body.as_bytes().len() > SHOWN_BYTES {
         let size = body.as_bytes().len();
-        return rawdoc! { "$truncated": format!("{} of {size} bytes", operation.command) };
+        return rawdoc! { "$truncated": format!("{} of {size} bytes", operation.command.name) };
     }
     body.clone()
 }

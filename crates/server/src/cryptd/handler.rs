@@ -64,6 +64,10 @@ impl Service for Analyser {
         Answer::Reply(result.unwrap_or_else(|error| error.to_reply()))
     }
 
+    fn hung_up(&self, _peer: &()) -> bool {
+        false
+    }
+
     fn disconnected(&self, _peer: &()) {}
 
     /// Analysis looks at one command and is never long.

@@ -4,11 +4,9 @@
 //! Only a `getMore` that leaves the size of the batch to the server, and filled it, is followed by
 //! this, and only for so many cursors at once: each keeps a batch in memory.
 
-use std::sync::{
-    Arc, PoisonError,
-    atomic::{AtomicBool, Ordering},
-};
+use std::sync::{Arc, PoisonError};
 
+use fieldveil_store::{Kill, KillReason};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::{Batch, Cursors, OpenCursor, Slot};
@@ -27,21 +25,21 @@ pub(super) struct Ready {
 
 /// Says that a batch is being made; makes that end when the cursor is closed.
 #[derive(Debug)]
-pub(super) struct Reading(Arc<AtomicBool>);
+pub(super) struct Reading(Arc<Kill>);
 
 impl Drop for Reading {
     fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.0.set(KillReason::Asked);
     }
 }
 
 impl Cursors {
     /// Makes the next batch of a cursor, if that is worth while and nobody has the cursor.
     pub(crate) fn read_ahead(&self, id: i64) {
-        let Some((cursor, permit, killed)) = self.begin(id) else { return };
+        let Some((cursor, permit, kill)) = self.begin(id) else { return };
         let mut loan = Loan { cursors: self, id, cursor: Some(cursor) };
         if let Some(cursor) = &mut loan.cursor {
-            cursor.resume(killed);
+            cursor.resume(kill);
             let batch = cursor.batch(BatchName::Next, None);
             cursor.ready = Some(Ready { batch, _permit: permit });
         }
@@ -54,16 +52,16 @@ impl Cursors {
         }
     }
 
-    fn begin(&self, id: i64) -> Option<(Box<OpenCursor>, OwnedSemaphorePermit, Arc<AtomicBool>)> {
+    fn begin(&self, id: i64) -> Option<(Box<OpenCursor>, OwnedSemaphorePermit, Arc<Kill>)> {
         let mut slots = self.lock();
         let slot = slots.get_mut(&id)?;
         if !slot.cursor.as_ref()?.goes_on {
             return None;
         }
         let permit = Arc::clone(&self.room).try_acquire_owned().ok()?;
-        let killed = Arc::new(AtomicBool::new(false));
-        slot.reading = Some(Reading(Arc::clone(&killed)));
-        Some((slot.cursor.take()?, permit, killed))
+        let kill = Arc::new(Kill::default());
+        slot.reading = Some(Reading(Arc::clone(&kill)));
+        Some((slot.cursor.take()?, permit, kill))
     }
 }
 

@@ -7,7 +7,7 @@ use fieldveil_server::Server;
 use fieldveil_wire::OpMsg;
 use tokio::time::{sleep, timeout};
 
-use crate::client::{Client, batch, start};
+use crate::client::{Client, batch, cursor_id, start};
 
 const LONG: Duration = Duration::from_secs(30);
 
@@ -116,5 +116,88 @@ async fn a_long_command_does_not_hold_up_the_end_of_the_server() {
     begin(&server, &mut client).await;
     timeout(LONG, server.shutdown()).await.expect("the command is interrupted");
     let reply = timeout(LONG, client.receive()).await.expect("the client is told").1;
+    assert_eq!(reply.get_i32("code").unwrap(), 11600);
+    assert_eq!(reply.get_str("codeName").unwrap(), "InterruptedAtShutdown");
+}
+
+/// Waits until nothing runs but the question itself.
+async fn until_idle(client: &mut Client) {
+    let question = rawdoc! {
+        "currentOp": 1, "command.currentOp": { "$exists": false }, "$db": "admin",
+    };
+    let ended = async {
+        while !client.ok(question.clone()).await.get_array("inprog").unwrap().is_empty() {
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    assert!(timeout(LONG, ended).await.is_ok(), "something still runs");
+}
+
+#[tokio::test]
+async fn a_read_ends_with_its_client() {
+    let (server, mut client) = start().await;
+    begin(&server, &mut client).await;
+    drop(client);
+    until_idle(&mut Client::connect(&server).await).await;
+}
+
+#[tokio::test]
+async fn a_write_goes_on_without_its_client() {
+    let (server, mut client) = start().await;
+    fill(&mut client).await;
+    let slow = rawdoc! { "$reduce": {
+        "input": { "$range": [0, 2000] }, "initialValue": 0,
+        "in": { "$add": ["$$value", "$$this"] },
+    } };
+    let all = rawdoc! { "q": {}, "u": [{ "$set": { "sum": slow } }], "multi": true };
+    let command = rawdoc! { "update": "c", "updates": [all], "$db": "d" };
+    client.send(OpMsg::new(command)).await;
+    let mut other = Client::connect(&server).await;
+    let question = rawdoc! { "currentOp": 1, "op": "update", "$db": "admin" };
+    while other.ok(question.clone()).await.get_array("inprog").unwrap().is_empty() {}
+    drop(client);
+    until_idle(&mut other).await;
+    let count = rawdoc! { "count": "c", "query": { "sum": 1_999_000 }, "$db": "d" };
+    assert_eq!(other.ok(count).await.get_i32("n").unwrap(), 400);
+}
+
+/// A capped collection, and a `getMore` that waits for more in it.
+async fn wait_for_more(client: &mut Client) -> i64 {
+    client.ok(rawdoc! { "create": "log", "capped": true, "size": 4096, "$db": "d" }).await;
+    client.ok(rawdoc! { "insert": "log", "documents": [{ "_id": 1 }], "$db": "d" }).await;
+    let find = rawdoc! { "find": "log", "tailable": true, "awaitData": true, "$db": "d" };
+    let id = cursor_id(&client.ok(find).await);
+    let more = rawdoc! { "getMore": id, "collection": "log", "maxTimeMS": 600_000, "$db": "d" };
+    client.send(OpMsg::new(more)).await;
+    id
+}
+
+#[tokio::test]
+async fn a_command_that_waits_for_documents_is_killed() {
+    let (server, mut client) = start().await;
+    let cursor = wait_for_more(&mut client).await;
+    let mut other = Client::connect(&server).await;
+    let question = rawdoc! { "currentOp": 1, "op": "getmore", "$db": "admin" };
+    let id = loop {
+        let reply = other.ok(question.clone()).await;
+        if let Some(operation) = reply.get_array("inprog").unwrap().into_iter().next() {
+            break operation.unwrap().as_document().unwrap().get_i32("opid").unwrap();
+        }
+    };
+    // Long enough for it to have looked once, and to wait.
+    sleep(Duration::from_millis(50)).await;
+    other.ok(rawdoc! { "killOp": 1, "op": id, "$db": "admin" }).await;
+    let reply = timeout(LONG, client.receive()).await.expect("the command ends").1;
     assert_eq!(reply.get_i32("code").unwrap(), 11601);
+    let more = rawdoc! { "getMore": cursor, "collection": "log", "$db": "d" };
+    assert_eq!(client.code(more).await, 43);
+}
+
+#[tokio::test]
+async fn a_command_that_waits_for_documents_ends_with_its_client() {
+    let (server, mut client) = start().await;
+    wait_for_more(&mut client).await;
+    sleep(Duration::from_millis(50)).await;
+    drop(client);
+    until_idle(&mut Client::connect(&server).await).await;
 }
