@@ -38,7 +38,7 @@ struct Edge {
 /// Every wanted binary of a document, and the documents around them whose lengths a rewrite changes.
 #[derive(Debug, Default)]
 pub(crate) struct Sites {
-    sites: SmallVec<[Site; 4]>,
+    sites: SmallVec<[Site; 16]>,
     edges: SmallVec<[Edge; 6]>,
 }
 
