@@ -88,7 +88,7 @@ fn check_comparable(value_kind: u8) -> Result<(), QeError> {
 /// Draws an initialization vector.
 fn draw_iv(random: &mut dyn Random) -> Result<[u8; 16], RandomError> {
     let mut iv = [0; 16];
-    random.fill(&mut iv)?;
+    random.fill_nonces(&mut iv)?;
     Ok(iv)
 }
 

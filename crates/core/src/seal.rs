@@ -119,7 +119,7 @@ pub(crate) fn seal_single(
         CsfleAlgorithm::Deterministic => Algorithm::Deterministic,
         CsfleAlgorithm::Random => {
             let mut iv = [0; IV_LEN];
-            random.fill(&mut iv)?;
+            random.fill_nonces(&mut iv)?;
             Algorithm::Random { iv }
         }
     };
@@ -169,7 +169,7 @@ impl Ivs {
     fn draw(count: usize, random: &mut dyn Random) -> Result<Self, CoreError> {
         let mut bytes = SmallVec::from_elem(0, count * IV_LEN);
         if count > 0 {
-            random.fill(&mut bytes)?;
+            random.fill_nonces(&mut bytes)?;
         }
         Ok(Self { bytes, used: 0 })
     }

@@ -32,5 +32,5 @@ mod simd;
 
 pub use data_key::DataKey;
 pub use error::CryptoError;
-pub use random::{Random, RandomError};
+pub use random::{Random, RandomError, expand};
 pub use secret::Secret;

@@ -117,7 +117,7 @@ const MAX_DRAWS: usize = 128;
 
 fn draw_word(random: &mut dyn Random) -> Result<u64, RandomError> {
     let mut word = [0; 8];
-    random.fill(&mut word)?;
+    random.fill_nonces(&mut word)?;
     Ok(u64::from_le_bytes(word))
 }
 

@@ -15,7 +15,7 @@ pub(crate) fn wrap(
     random: &mut dyn Random,
 ) -> Result<Vec<u8>, KmsError> {
     let mut iv = [0; 16];
-    random.fill(&mut iv)?;
+    random.fill_nonces(&mut iv)?;
     let mut wrapped = Vec::with_capacity(WRAPPED_KEY_BYTES);
     key.encrypt_random(&iv, &[], plaintext.expose(), &mut wrapped)
         .map_err(|error| KmsError::Unwrap(error.to_string()))?;

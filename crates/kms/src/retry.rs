@@ -35,7 +35,7 @@ impl Retry {
         if enabled {
             for bits in &mut jitter {
                 let mut bytes = [0; 8];
-                random.fill(&mut bytes)?;
+                random.fill_nonces(&mut bytes)?;
                 *bits = u64::from_le_bytes(bytes);
             }
         }

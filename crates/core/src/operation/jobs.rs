@@ -120,7 +120,7 @@ impl Hooked {
         match &self.task {
             Task::Wrap(material) => {
                 let mut iv = [0; 16];
-                env.random.fill(&mut iv)?;
+                env.random.fill_nonces(&mut iv)?;
                 let algorithm = fieldveil_crypto::batch::Algorithm::Random { iv };
                 let mut key_material = Vec::new();
                 let plaintext = material.expose();

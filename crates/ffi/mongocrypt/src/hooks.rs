@@ -60,6 +60,10 @@ impl Random for RandomSource {
             Err(RandomError::new(hook_message(&status)))
         }
     }
+
+    fn fill_nonces(&mut self, out: &mut [u8]) -> Result<(), RandomError> {
+        if self.0.is_none() { StockedRandom.fill_nonces(out) } else { self.fill(out) }
+    }
 }
 
 /// The caller's RSA signature.

@@ -4,16 +4,17 @@ use std::cell::RefCell;
 use std::sync::Once;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use fieldveil_crypto::{Random, RandomError};
-use zeroize::{Zeroize, Zeroizing};
+use fieldveil_crypto::{Random, RandomError, Secret, expand};
+use zeroize::{Zeroizing, zeroize_bytes};
 
-/// Bytes that are fetched at once: a call of the operating system costs more than a short value.
+/// Bytes that are made at once: a call of the operating system costs more than a short value.
 const STOCK_BYTES: usize = 4096;
 
-/// The operating system's generator, with a stock of bytes per thread.
+/// The operating system's generator, with a stock of bytes per thread for what is no key.
 ///
-/// Bytes are wiped as they are handed out. A stock that was copied by `fork` is never used in
-/// the child: parent and child would hand out the same bytes.
+/// A stock is expanded from 32 bytes of the operating system's, which are then wiped. Bytes are
+/// wiped as they are handed out. A stock that was copied by `fork` is never used in the child:
+/// parent and child would hand out the same bytes.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct StockedRandom;
 
@@ -37,9 +38,10 @@ thread_local! {
 
 impl Random for StockedRandom {
     fn fill(&mut self, out: &mut [u8]) -> Result<(), RandomError> {
-        if out.len() > STOCK_BYTES / 16 {
-            return fetch(out);
-        }
+        fetch(out)
+    }
+
+    fn fill_nonces(&mut self, out: &mut [u8]) -> Result<(), RandomError> {
         let from_stock = STOCK.try_with(|stock| match stock.try_borrow_mut() {
             Ok(mut stock) => stock.take(out),
             Err(_) => fetch(out),
@@ -52,19 +54,31 @@ impl Random for StockedRandom {
 impl Stock {
     fn take(&mut self, out: &mut [u8]) -> Result<(), RandomError> {
         watch_forks();
+        if self.generation != GENERATION.load(Ordering::Relaxed) {
+            self.refill()?;
+        }
+        let mut rest = out;
+        while !rest.is_empty() {
+            if self.used == STOCK_BYTES {
+                self.refill()?;
+            }
+            let available = self.bytes.get_mut(self.used..).unwrap_or_default();
+            let count = rest.len().min(available.len());
+            let (to, after) = rest.split_at_mut(count);
+            let (from, _) = available.split_at_mut(count);
+            to.copy_from_slice(from);
+            zeroize_bytes(from);
+            self.used += count;
+            rest = after;
+        }
+        Ok(())
+    }
+
+    fn refill(&mut self) -> Result<(), RandomError> {
         let generation = GENERATION.load(Ordering::Relaxed);
-        let available = STOCK_BYTES - self.used;
-        if available < out.len() || self.generation != generation {
-            fetch(&mut *self.bytes)?;
-            self.used = 0;
-            self.generation = generation;
-        }
-        let end = self.used + out.len();
-        if let Some(bytes) = self.bytes.get_mut(self.used..end) {
-            out.copy_from_slice(bytes);
-            bytes.zeroize();
-        }
-        self.used = end;
+        expand(&Secret::fill(|seed| fetch(seed))?, &mut *self.bytes);
+        self.used = 0;
+        self.generation = generation;
         Ok(())
     }
 }
@@ -95,7 +109,7 @@ mod tests {
 
     fn take(count: usize) -> Vec<u8> {
         let mut bytes = vec![0; count];
-        StockedRandom.fill(&mut bytes).unwrap();
+        StockedRandom.fill_nonces(&mut bytes).unwrap();
         bytes
     }
 
@@ -108,10 +122,28 @@ mod tests {
     }
 
     #[test]
+    fn more_than_a_stock_is_filled_to_its_end() {
+        let bytes = take(2 * STOCK_BYTES + 100);
+        let zeros = bytes.iter().filter(|byte| **byte == 0).count();
+        assert!(zeros < 100);
+        assert_ne!(bytes[..STOCK_BYTES], bytes[STOCK_BYTES..2 * STOCK_BYTES]);
+        assert_ne!(bytes[2 * STOCK_BYTES..], [0; 100]);
+    }
+
+    #[test]
+    fn keys_do_not_come_from_the_stock() {
+        take(16);
+        let used = STOCK.with_borrow(|stock| stock.used);
+        StockedRandom.fill(&mut [0; 96]).unwrap();
+        assert_eq!(STOCK.with_borrow(|stock| stock.used), used);
+    }
+
+    #[test]
     fn bytes_that_were_handed_out_are_wiped() {
         take(16);
         STOCK.with_borrow(|stock| {
             assert!(stock.used >= 16);
+            assert!(stock.bytes[stock.used..].iter().any(|byte| *byte != 0));
             assert!(stock.bytes[..stock.used].iter().all(|byte| *byte == 0));
         });
     }
