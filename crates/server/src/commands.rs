@@ -2,6 +2,7 @@
 
 use crate::table::Command;
 
+mod administration;
 mod aggregate;
 mod authentication;
 mod bulk_write;
@@ -15,8 +16,10 @@ mod find;
 mod find_and_modify;
 mod handshake;
 mod index;
-mod operation;
+pub(crate) mod operation;
 mod parameters;
+mod profile;
+mod replication;
 mod session;
 mod statistics;
 mod test_only;
@@ -45,4 +48,7 @@ pub(crate) const FAMILIES: &[&[Command]] = &[
     bulk_write::COMMANDS,
     statistics::COMMANDS,
     operation::COMMANDS,
+    administration::COMMANDS,
+    profile::COMMANDS,
+    replication::COMMANDS,
 ];

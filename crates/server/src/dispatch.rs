@@ -18,12 +18,13 @@ use crate::{
     brief::{is_not_brief, may_be_brief},
     call::Call,
     codes,
-    commands::cursor,
+    commands::{cursor, operation},
     concern,
     error::{CommandError, CommandResult},
     fail_points::{self, WriteFault},
     operations::Busy,
     peer::Peer,
+    profiler,
     request::Request,
     retry,
     service::{Answer, Service},
@@ -101,10 +102,30 @@ async fn answer(shared: &Arc<Shared>, peer: &Arc<Peer>, request: Request) -> Ans
                 return Answer::Close;
             }
             let request = Arc::unwrap_or_clone(request);
+            account(shared, peer, command, &request, &result, begun);
             return finish(shared, request, result, fault, begun);
         }
     };
     finish(shared, request, result, None, begun)
+}
+
+/// Counts a command that has ended, and writes it down if the profiler is on.
+fn account(
+    shared: &Shared,
+    peer: &Peer,
+    command: &'static Command,
+    request: &Request,
+    result: &CommandResult,
+    begun: Instant,
+) {
+    let elapsed = begun.elapsed();
+    shared.usage.add(command, request, u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX));
+    if shared.profiler.is_on() {
+        let millis = i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX);
+        shared.profiler.add(&request.database, millis, || {
+            operation::profiled(peer, command, request, result, millis)
+        });
+    }
 }
 
 /// Turns a result into bytes to send, and decides whether more follow unasked.
@@ -333,6 +354,9 @@ fn run(
     check_api(&arguments, command)?;
     check_scope(shared, command, request)?;
     authorize(shared, peer, command, request)?;
+    if let Some(help) = help(&arguments, command)? {
+        return Ok(help);
+    }
     let replica_set = shared.options.replica_set.is_some();
     let session = match arguments.document("lsid")? {
         Some(lsid) => {
@@ -364,6 +388,18 @@ fn run(
         reply.append(cstr!("writeConcernError"), error);
     }
     Ok(reply)
+}
+
+/// The answer to `help: true`, which any command takes.
+fn help(
+    arguments: &Arguments<'_>,
+    command: &Command,
+) -> Result<Option<RawDocumentBuf>, CommandError> {
+    if !arguments.has("help") || !arguments.bool("help")?.unwrap_or(false) {
+        return Ok(None);
+    }
+    let text = format!("help for: {} {}", command.name, command.help);
+    Ok(Some(rawdoc! { "help": text }))
 }
 
 fn unknown(request: &Request) -> CommandError {
@@ -406,6 +442,14 @@ fn authorize(
         });
         let is_read = matches!(command.access, Access::Read | Access::Inspect);
         return if is_read && may_read { Ok(()) } else { Err(not_authorized(request)) };
+    }
+    let is_profile = request
+        .body
+        .get_str(&request.name)
+        .or_else(|_| request.body.get_str("collection"))
+        .is_ok_and(|name| name == profiler::COLLECTION);
+    if is_profile && !users.iter().any(|user| user.may(Access::DatabaseAdmin, database)) {
+        return Err(not_authorized(request));
     }
     if command.access == Access::Authenticated
         || users.iter().any(|user| user.may(command.access, database))

@@ -24,6 +24,7 @@ mod fail_points;
 mod operations;
 mod options;
 mod peer;
+mod profiler;
 mod reply;
 mod request;
 mod retry;
@@ -35,6 +36,7 @@ mod shared;
 pub mod signals;
 mod table;
 mod tls;
+mod usage;
 
 pub use server::{Server, ServerBuilder, StartError};
 pub use tls::{TlsError, TlsFiles};

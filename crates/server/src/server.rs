@@ -204,6 +204,7 @@ impl ServerBuilder {
             .map_err(|source| StartError::Bind { address, source })?;
         let address = running.address().unwrap_or(address);
         shared.set_address(address);
+        tokio::spawn(Arc::clone(&shared).write_profiles());
         tokio::spawn(async move { shared.sweep().await });
         Ok(Server { running, address })
     }

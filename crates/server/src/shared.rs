@@ -18,7 +18,9 @@ use crate::{
     fail_points::FailPoints,
     operations::Operations,
     options::Options,
+    profiler::Profiler,
     sessions::{SessionId, Sessions},
+    usage::Usage,
 };
 
 /// How often cursors and sessions are looked over.
@@ -35,6 +37,8 @@ pub(crate) struct Shared {
     pub(crate) fail_points: FailPoints,
     pub(crate) counters: Counters,
     pub(crate) operations: Operations,
+    pub(crate) usage: Usage,
+    pub(crate) profiler: Profiler,
     pub(crate) clock: Clock,
     pub(crate) started: Instant,
     /// Names this run of the server in `topologyVersion`.
@@ -60,6 +64,8 @@ impl Shared {
             fail_points: FailPoints::default(),
             counters: Counters::default(),
             operations: Operations::default(),
+            usage: Usage::default(),
+            profiler: Profiler::default(),
             clock: Clock::new(),
             started: Instant::now(),
             process_id: ObjectId::new(),

@@ -102,6 +102,11 @@ impl Command {
         Self { scope, ..self }
     }
 
+    /// Whether its first field is a database and a collection, instead of a collection.
+    pub(crate) fn names_namespace(&self) -> bool {
+        matches!(self.name, "dataSize")
+    }
+
     pub(crate) const fn stable(self) -> Self {
         Self { is_stable: true, ..self }
     }

@@ -1,5 +1,6 @@
 //! Databases, collections and indexes: making, listing and removing them.
 
+mod capped;
 mod check;
 pub(crate) mod create;
 mod expire;

@@ -43,6 +43,8 @@ pub struct AggregateOptions {
     pub bypass_document_validation: bool,
     /// When to give up.
     pub interrupt: Interrupt,
+    /// What a first stage `$collStats` tells of the time that commands on the collection took.
+    pub latency_stats: Option<RawDocumentBuf>,
 }
 
 impl Store {
@@ -114,6 +116,7 @@ pub(crate) fn view_stages(options: FindOptions) -> (RawArrayBuf, AggregateOption
         allow_disk_use: options.allow_disk_use,
         bypass_document_validation: false,
         interrupt: options.interrupt,
+        latency_stats: None,
     };
     (stages, options)
 }
@@ -139,7 +142,8 @@ impl Run {
         if let Some(collection) = collection {
             snapshot.inherit_collation(&Namespace::new(database, collection)?, &mut collation);
         }
-        let context = store.context(options.let_variables.as_deref(), collation.as_deref())?;
+        let variables = options.let_variables.as_deref();
+        let context = store.context(variables, collation.as_deref(), interrupt)?;
         let budget = store.sort_budget(options.allow_disk_use);
         let source = StoreSource {
             store: store.clone(),
@@ -150,6 +154,7 @@ impl Run {
             collection: collection.map(str::to_owned),
             bypass_document_validation: options.bypass_document_validation,
             interrupt: interrupt.clone(),
+            latency_stats: options.latency_stats.clone(),
         };
         let environment = Environment {
             context,

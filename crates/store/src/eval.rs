@@ -12,6 +12,8 @@ use bson::raw::{RawBson, RawDocument};
 use fieldveil_query::QueryError;
 use fieldveil_query::collation::Collation;
 
+use crate::scan::SharedInterrupt;
+
 mod arithmetic;
 pub mod describe;
 pub mod expression;
@@ -34,6 +36,8 @@ pub struct Context {
     pub collation: Option<Arc<Collation>>,
     /// Compiles `$jsonSchema`; without it, the operator is refused.
     pub schema_compiler: Option<SchemaCompiler>,
+    /// When to give up in the middle of a document.
+    pub(crate) interrupt: Option<SharedInterrupt>,
 }
 
 /// Turns a `$jsonSchema` document into a predicate.
@@ -45,7 +49,18 @@ pub type SchemaPredicate = Arc<dyn Fn(&RawDocument) -> bool + Send + Sync>;
 impl Context {
     /// A context with the time only.
     pub fn new(now: DateTime) -> Self {
-        Self { now, variables: Vec::new(), collation: None, schema_compiler: None }
+        Self { now, variables: Vec::new(), collation: None, schema_compiler: None, interrupt: None }
+    }
+
+    /// A step of a loop whose length the command chose.
+    ///
+    /// # Errors
+    /// When the command's time is over, or it was killed.
+    pub(crate) fn step(&self) -> Result<(), QueryError> {
+        match &self.interrupt {
+            Some(interrupt) => Ok(interrupt.step()?),
+            None => Ok(()),
+        }
     }
 }
 

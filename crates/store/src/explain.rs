@@ -140,8 +140,9 @@ impl Store {
         snapshot.inherit_collation(namespace, &mut collation);
         let (namespace, pipeline) = resolve(snapshot, namespace, pipeline)?;
         let (start, rest) = Start::split(pipeline);
-        let context = self.context(options.let_variables.as_deref(), collation.as_deref())?;
         let interrupt = SharedInterrupt::new(options.interrupt.clone());
+        let variables = options.let_variables.as_deref();
+        let context = self.context(variables, collation.as_deref(), &interrupt)?;
         let budget = self.sort_budget(options.allow_disk_use);
         let read = Read::for_pipeline(budget, context, start, options.hint.clone(), interrupt)?;
         let explained = explain_read(snapshot, &namespace, &read, None, verbosity)?;

@@ -9,6 +9,7 @@ use crate::environment::Interrupt;
 use crate::error::{Result, StoreError};
 use crate::namespace::Namespace;
 use crate::read::Read;
+use crate::scan::SharedInterrupt;
 use crate::store::Store;
 use crate::tables::View;
 
@@ -187,7 +188,8 @@ impl Store {
     ) -> Result<RawArrayBuf> {
         let mut find = options.into_find();
         self.snapshot().inherit_collation(namespace, &mut find.collation);
-        let context = self.context(None, find.collation.as_deref())?;
+        let interrupt = SharedInterrupt::new(find.interrupt.clone());
+        let context = self.context(None, find.collation.as_deref(), &interrupt)?;
         let mut distinct = Distinct::new(key, context.collation);
         for document in self.find(namespace, find)? {
             distinct.add(&document?)?;

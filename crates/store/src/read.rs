@@ -45,8 +45,9 @@ impl Read {
     /// # Errors
     /// MongoDB's for a bad filter, sort, projection or collation.
     pub(crate) fn compile(store: &Store, options: FindOptions) -> Result<Self> {
-        let context =
-            store.context(options.let_variables.as_deref(), options.collation.as_deref())?;
+        let interrupt = SharedInterrupt::new(options.interrupt);
+        let (variables, collation) = (options.let_variables, options.collation);
+        let context = store.context(variables.as_deref(), collation.as_deref(), &interrupt)?;
         let filter = options.filter.unwrap_or_default();
         let selector = Selector::compile(&filter, &context)?;
         let sort = options.sort.as_deref().map(Sort::parse).transpose()?;
@@ -68,7 +69,7 @@ impl Read {
             show_record_id: options.show_record_id,
             return_key: options.return_key,
             budget: store.sort_budget(options.allow_disk_use),
-            interrupt: SharedInterrupt::new(options.interrupt),
+            interrupt,
         })
     }
 

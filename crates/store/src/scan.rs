@@ -1,6 +1,7 @@
 //! A scan: the records of a plan that a filter selects, on a snapshot of its own.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bson::raw::{RawDocument, RawDocumentBuf};
 
@@ -13,23 +14,43 @@ use crate::tables::CommittedView;
 
 /// An interrupt that can be replaced while a cursor is alive: each `getMore` has its own limit.
 #[derive(Clone, Debug)]
-pub(crate) struct SharedInterrupt(Arc<Mutex<Interrupt>>);
+pub(crate) struct SharedInterrupt(Arc<Replaceable>);
+
+#[derive(Debug)]
+struct Replaceable {
+    current: Mutex<Interrupt>,
+    steps: AtomicU32,
+}
+
+/// How many steps of an evaluation pass before the interrupt is looked at.
+const STEPS_PER_CHECK: u32 = 32;
 
 impl SharedInterrupt {
     pub(crate) fn new(interrupt: Interrupt) -> Self {
-        Self(Arc::new(Mutex::new(interrupt)))
+        let steps = AtomicU32::new(0);
+        Self(Arc::new(Replaceable { current: Mutex::new(interrupt), steps }))
     }
 
     pub(crate) fn set(&self, interrupt: Interrupt) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = interrupt;
+        *self.current() = interrupt;
     }
 
     pub(crate) fn check(&self) -> Result<()> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).check()
+        self.current().check()
     }
 
     pub(crate) fn is_brief(&self) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_brief()
+        self.current().is_brief()
+    }
+
+    /// As [`Self::check`], now and then: for loops whose steps are short.
+    pub(crate) fn step(&self) -> Result<()> {
+        let step = self.0.steps.fetch_add(1, Ordering::Relaxed);
+        if step.is_multiple_of(STEPS_PER_CHECK) { self.check() } else { Ok(()) }
+    }
+
+    fn current(&self) -> MutexGuard<'_, Interrupt> {
+        self.0.current.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -17,6 +17,7 @@ use crate::eval::Context;
 use crate::eval::expression::Compiled;
 use crate::json_schema;
 use crate::order::Budget;
+use crate::scan::SharedInterrupt;
 use crate::snapshot::Snapshot;
 use crate::storage::{Medium, OpenError, Opened};
 use crate::tables::{CATALOG, META, NEXT_ID_ROW, Tables};
@@ -147,8 +148,9 @@ impl Store {
         &self,
         variables: Option<&RawDocument>,
         collation: Option<&RawDocument>,
+        interrupt: &SharedInterrupt,
     ) -> Result<Context> {
-        context(self.now_ms(), variables, collation)
+        context(self.now_ms(), variables, collation, interrupt)
     }
 
     pub(crate) fn retry_position(&self) -> MutexGuard<'_, Option<Vec<u8>>> {
@@ -178,8 +180,10 @@ pub(crate) fn context(
     now_ms: i64,
     variables: Option<&RawDocument>,
     collation: Option<&RawDocument>,
+    interrupt: &SharedInterrupt,
 ) -> Result<Context> {
     let mut context = Context::new(bson::DateTime::from_millis(now_ms));
+    context.interrupt = Some(interrupt.clone());
     for variable in variables.into_iter().flat_map(RawDocument::iter) {
         let (name, value) = variable?;
         let value = constant(value, &context)?;

@@ -145,6 +145,13 @@ impl<'t> Transaction<'t> {
     pub(crate) fn drop_collection(&mut self, collection: &Collection) -> Result<()> {
         self.all_or_nothing(|this| {
             this.forget(&collection.namespace)?;
+            this.discard(collection)
+        })
+    }
+
+    /// Removes what belongs to a collection that has no name.
+    pub(crate) fn discard(&mut self, collection: &Collection) -> Result<()> {
+        self.all_or_nothing(|this| {
             if let Some(data) = collection.data() {
                 this.redb.delete_table(records_table(&records_name(data.id)))?;
                 this.redb.open_table(SIZES)?.remove(data.id)?;

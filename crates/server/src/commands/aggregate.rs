@@ -1,11 +1,10 @@
 //! `aggregate`.
 
-use bson::{RawArray, RawArrayBuf, RawBson, RawBsonRef, RawDocument, rawdoc};
+use bson::{RawArray, RawArrayBuf, RawBson, RawBsonRef, RawDocument, RawDocumentBuf, rawdoc};
 use fieldveil_store::{AggregateOptions, Namespace};
 
 use crate::{
     arguments::{Arguments, integer, type_name},
-    auth,
     call::Call,
     codes,
     commands::{cursor::first_batch, explain, index, operation},
@@ -56,7 +55,8 @@ fn aggregate(call: &Call<'_>) -> CommandResult {
             ));
         }
     };
-    let options = options(call)?;
+    let mut options = options(call)?;
+    options.latency_stats = latency_stats(call, &target, pipeline);
     arguments.finish()?;
     refuse_stages(pipeline)?;
     check_read_concern(arguments, pipeline)?;
@@ -127,6 +127,7 @@ pub(crate) fn options(call: &Call<'_>) -> Result<AggregateOptions, CommandError>
         allow_disk_use: arguments.bool("allowDiskUse")?,
         bypass_document_validation: arguments.bool("bypassDocumentValidation")?.unwrap_or(false),
         interrupt: call.interrupt(),
+        latency_stats: None,
     };
     arguments.ignore(&["fromMongos", "needsMerge", "querySettings"]);
     Ok(options)
@@ -161,6 +162,15 @@ fn with_own_documents(
         stages.push(stage);
     }
     Ok(Some(stages))
+}
+
+/// What a first stage `$collStats` tells of the time that commands took.
+fn latency_stats(call: &Call<'_>, target: &Target, pipeline: &RawArray) -> Option<RawDocumentBuf> {
+    let collection = target.collection()?;
+    let stage = pipeline.get(0).ok().flatten()?.as_document()?;
+    let asked = stage.get_document("$collStats").ok()?.get_document("latencyStats").ok()?;
+    let with_histogram = asked.get_bool("histograms").unwrap_or(false);
+    Some(call.shared.usage.latency(&call.request.database, collection, with_histogram))
 }
 
 /// The options of the first stage.
@@ -215,12 +225,9 @@ fn authorize(call: &Call<'_>, pipeline: &RawArray) -> Result<(), CommandError> {
     if !call.shared.options.authentication {
         return Ok(());
     }
-    let is_root = call.may(Access::ServerAdmin, "admin") && call.may(Access::UserAdmin, "admin");
-    let (_, users) = auth::users::NAMESPACE;
-    let names_users =
-        pipeline.as_bytes().windows(users.len()).any(|bytes| bytes == users.as_bytes());
+    call.check_names(&call.request.database, pipeline.as_bytes())?;
     let may_write = !writes(pipeline) || call.may(Access::Write, target_database(call, pipeline));
-    if may_write && (is_root || !names_users) { Ok(()) } else { Err(not_authorized(call.request)) }
+    if may_write { Ok(()) } else { Err(not_authorized(call.request)) }
 }
 
 /// The database that `$out` or `$merge` writes to.

@@ -51,6 +51,7 @@ fn bulk_write(call: &Call<'_>) -> CommandResult {
     let kinds: Vec<Kind> = statements.iter().map(|(_, statement)| Kind::of(statement)).collect();
     let BulkOutcome { results, repeated } = call.shared.store.bulk(statements, &options)?;
     call.shared.clock.tick();
+    write::check_interrupted(results.iter().filter_map(|result| result.as_ref().err()))?;
     let mut totals = Totals::default();
     let mut entries = Vec::new();
     for (index, (result, kind)) in results.into_iter().zip(kinds).enumerate() {

@@ -6,10 +6,12 @@ use fieldveil_store::Namespace;
 use crate::{
     arguments::Arguments,
     call::Call,
+    codes,
     commands::cursor::first_batch,
     cursors::{OpenCursor, Source},
     dispatch::not_authorized,
     error::{CommandError, CommandResult},
+    profiler,
     reply::count,
     table::{Access, Command, Scope},
 };
@@ -42,6 +44,7 @@ const COMMAND_FIELDS: &[&str] = &[
 fn create(call: &Call<'_>) -> CommandResult {
     let namespace = call.namespace()?;
     let options = own_fields(&call.request.body);
+    call.check_names(&call.request.database, options.as_bytes())?;
     call.shared.store.create_collection(&namespace, &options)?;
     call.shared.clock.tick();
     Ok(rawdoc! {})
@@ -50,6 +53,7 @@ fn create(call: &Call<'_>) -> CommandResult {
 fn modify(call: &Call<'_>) -> CommandResult {
     let namespace = call.namespace()?;
     let changes = own_fields(&call.request.body);
+    call.check_names(&call.request.database, changes.as_bytes())?;
     let reply = call.shared.store.modify_collection(&namespace, &changes)?;
     call.shared.clock.tick();
     Ok(reply)
@@ -64,6 +68,7 @@ fn rename(call: &Call<'_>) -> CommandResult {
     arguments.finish()?;
     let (from, to) = (Namespace::parse(from)?, Namespace::parse(to)?);
     for namespace in [&from, &to] {
+        call.check_names(namespace.database(), namespace.collection().as_bytes())?;
         if !call.may(Access::Index, namespace.database())
             || !call.may(Access::Write, namespace.database())
         {
@@ -72,6 +77,7 @@ fn rename(call: &Call<'_>) -> CommandResult {
     }
     call.shared.store.rename_collection(&from, &to, drop_target)?;
     call.shared.clock.tick();
+    call.shared.usage.forget(from.database(), from.collection());
     call.shared.cursors.kill_namespace(|open| open == from.as_str() || open == to.as_str());
     Ok(rawdoc! {})
 }
@@ -80,9 +86,18 @@ fn drop_collection(call: &Call<'_>) -> CommandResult {
     let namespace = call.namespace()?;
     call.arguments.ignore(&["encryptedFields"]);
     call.arguments.finish()?;
+    if namespace.collection() == profiler::COLLECTION
+        && call.shared.profiler.settings(namespace.database()).level > 0
+    {
+        return Err(CommandError::new(
+            codes::ILLEGAL_OPERATION,
+            "turn off profiling before dropping system.profile collection",
+        ));
+    }
     let dropped = call.shared.store.drop_collection(&namespace)?;
     call.shared.clock.tick();
     call.shared.cursors.kill_namespace(|open| open == namespace.as_str());
+    call.shared.usage.forget(namespace.database(), namespace.collection());
     Ok(match dropped {
         Some(indexes) => rawdoc! {
             "nIndexesWas": count(u64::try_from(indexes).unwrap_or(u64::MAX)),

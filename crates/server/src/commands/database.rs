@@ -76,6 +76,7 @@ fn drop_database(call: &Call<'_>) -> CommandResult {
     call.shared.clock.tick();
     let prefix = format!("{database}.");
     call.shared.cursors.kill_namespace(|namespace| namespace.starts_with(&prefix));
+    call.shared.usage.forget_database(database);
     Ok(if existed {
         rawdoc! { "dropped": database.as_str() }
     } else {

@@ -2,7 +2,11 @@
 
 use std::sync::Arc;
 
-use bson::{RawArrayBuf, RawBsonRef, RawDocument, RawDocumentBuf, raw::cstr, rawdoc};
+use bson::{
+    RawArrayBuf, RawBsonRef, RawDocument, RawDocumentBuf,
+    raw::{CStr, cstr},
+    rawdoc,
+};
 use fieldveil_store::AggregateOptions;
 
 use crate::{
@@ -14,6 +18,7 @@ use crate::{
     error::{CommandError, CommandResult},
     operations::Operation,
     peer::Peer,
+    request::Request,
     table::{Access, Command, Scope},
 };
 
@@ -27,6 +32,9 @@ pub(crate) const COMMANDS: &[Command] = &[
 
 /// Larger commands are not shown whole.
 const SHOWN_BYTES: usize = 1024;
+
+/// And so in the profiler's documents.
+const PROFILED_BYTES: usize = 50 * 1024;
 
 /// Their arguments may hold a password.
 const SECRET: [&str; 5] = ["createUser", "updateUser", "saslStart", "saslContinue", "authenticate"];
@@ -149,8 +157,9 @@ fn describe(
     shown
         .append(cstr!("microsecs_running"), i64::try_from(elapsed.as_micros()).unwrap_or(i64::MAX));
     shown.append(cstr!("op"), kind(operation.command.name));
-    shown.append(cstr!("ns"), namespace(operation));
-    shown.append(cstr!("command"), command(operation, truncated));
+    shown.append(cstr!("ns"), namespace(&operation.request));
+    let limit = if truncated { SHOWN_BYTES } else { usize::MAX };
+    shown.append(cstr!("command"), body(operation.command, &operation.request, limit));
     if peer.activity.is_killed() {
         shown.append(cstr!("killPending"), true);
     }
@@ -168,8 +177,7 @@ fn kind(command: &str) -> &str {
     }
 }
 
-fn namespace(operation: &Operation) -> String {
-    let request = &operation.request;
+fn namespace(request: &Request) -> String {
     let first = request.body.get(&request.name).ok().flatten();
     let collection = match first {
         Some(RawBsonRef::String(name)) => name,
@@ -179,16 +187,88 @@ fn namespace(operation: &Operation) -> String {
 }
 
 /// The command without its document sequences. Secrets are left out, and long ones cut short.
-fn command(operation: &Operation, truncated: bool) -> RawDocumentBuf {
-    let body = &operation.request.body;
-    if SECRET.contains(&operation.command.name) {
-        return rawdoc! { "$redacted": operation.command.name };
+fn body(command: &Command, request: &Request, limit: usize) -> RawDocumentBuf {
+    let body = &request.body;
+    if SECRET.contains(&command.name) {
+        return rawdoc! { "$redacted": command.name };
     }
-    if truncated && body.as_bytes().len() > SHOWN_BYTES {
-        let size = body.as_bytes().len();
-        return rawdoc! { "$truncated": format!("{} of {size} bytes", operation.command.name) };
+    let size = body.as_bytes().len();
+    if size > limit {
+        return rawdoc! { "$truncated": format!("{} of {size} bytes", command.name) };
     }
     body.clone()
+}
+
+/// A command that has ended, as a document of the profiler.
+pub(crate) fn profiled(
+    peer: &Peer,
+    command: &Command,
+    request: &Request,
+    result: &CommandResult,
+    millis: i64,
+) -> RawDocumentBuf {
+    let mut shown = rawdoc! {
+        "op": kind(command.name),
+        "ns": namespace(request),
+        "command": body(command, request, PROFILED_BYTES),
+    };
+    match result {
+        Ok(reply) => {
+            append_outcome(&mut shown, command, reply);
+            let bytes = i32::try_from(reply.as_bytes().len()).unwrap_or(i32::MAX);
+            shown.append(cstr!("responseLength"), bytes);
+        }
+        Err(error) => {
+            shown.append(cstr!("ok"), 0);
+            shown.append(cstr!("errMsg"), error.message.as_str());
+            shown.append(cstr!("errName"), fieldveil_query::code_name(error.code));
+            shown.append(cstr!("errCode"), error.code);
+        }
+    }
+    shown.append(cstr!("protocol"), "op_msg");
+    shown.append(cstr!("millis"), i32::try_from(millis).unwrap_or(i32::MAX));
+    shown.append(cstr!("ts"), bson::DateTime::now());
+    shown.append(cstr!("client"), peer.address.to_string());
+    let state = peer.state();
+    if let Some(name) = &state.app_name {
+        shown.append(cstr!("appName"), name.as_str());
+    }
+    let users: RawArrayBuf = state
+        .authenticated
+        .iter()
+        .map(|name| rawdoc! { "user": name.user.as_str(), "db": name.database.as_str() })
+        .collect();
+    shown.append(cstr!("allUsers"), users);
+    let user = state.authenticated.first();
+    let user = user.map_or_else(String::new, |it| format!("{}@{}", it.user, it.database));
+    shown.append(cstr!("user"), user);
+    shown
+}
+
+/// What a reply says about how much was done.
+fn append_outcome(shown: &mut RawDocumentBuf, command: &Command, reply: &RawDocument) {
+    let fields: &[(&str, &CStr)] = match command.name {
+        "insert" => &[("n", cstr!("ninserted"))],
+        "delete" => &[("n", cstr!("ndeleted"))],
+        "update" => &[("n", cstr!("nMatched")), ("nModified", cstr!("nModified"))],
+        _ => &[],
+    };
+    for (from, to) in fields {
+        if let Ok(Some(value)) = reply.get(from) {
+            shown.append(*to, value);
+        }
+    }
+    let Ok(cursor) = reply.get_document("cursor") else { return };
+    let batch = cursor.get_array("firstBatch").or_else(|_| cursor.get_array("nextBatch"));
+    if let Ok(batch) = batch {
+        let count = i32::try_from(batch.into_iter().count()).unwrap_or(i32::MAX);
+        shown.append(cstr!("nreturned"), count);
+    }
+    match cursor.get_i64("id") {
+        Ok(0) => shown.append(cstr!("cursorExhausted"), true),
+        Ok(id) => shown.append(cstr!("cursorid"), id),
+        Err(_) => {}
+    }
 }
 
 fn kill_op(call: &Call<'_>) -> CommandResult {

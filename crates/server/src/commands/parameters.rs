@@ -31,6 +31,7 @@ pub(crate) const COMMANDS: &[Command] = &[
 
 /// Parameters that may be set although nothing here depends on them.
 const IGNORED: &[&str] = &[
+    "logComponentVerbosity",
     "logLevel",
     "quiet",
     "notablescan",
@@ -53,6 +54,7 @@ fn parameters(shared: &Shared) -> RawDocumentBuf {
         "internalQueryFrameworkControl": "forceClassicEngine",
         "localLogicalSessionTimeoutMinutes":
             i32::try_from(shared.options.session_timeout.as_secs() / 60).unwrap_or(30),
+        "logComponentVerbosity": { "verbosity": 0 },
         "logLevel": 0,
         "maxTransactionLockRequestTimeoutMillis": 5,
         "notablescan": false,

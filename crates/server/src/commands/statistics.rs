@@ -20,13 +20,6 @@ pub(crate) const COMMANDS: &[Command] = &[
     Command::new("fsync", Access::ServerAdmin, fsync, "nothing: every write is on disk already")
         .inline()
         .scope(Scope::AdminOnly),
-    Command::new("profile", Access::DatabaseAdmin, profile, "the profiler, which is off").inline(),
-    Command::new("replSetGetStatus", Access::Monitor, replica_set_status, "the replica set")
-        .inline()
-        .scope(Scope::AdminOnly),
-    Command::new("replSetGetConfig", Access::Monitor, replica_set_config, "the replica set")
-        .inline()
-        .scope(Scope::AdminOnly),
 ];
 
 fn coll_stats(call: &Call<'_>) -> CommandResult {
@@ -150,53 +143,4 @@ fn fsync(call: &Call<'_>) -> CommandResult {
         ));
     }
     Ok(rawdoc! { "numFiles": 1 })
-}
-
-fn profile(call: &Call<'_>) -> CommandResult {
-    match call.arguments.integer("profile")? {
-        Some(-1 | 0) => Ok(rawdoc! { "was": 0, "slowms": 100, "sampleRate": 1.0 }),
-        _ => Err(CommandError::new(
-            codes::COMMAND_NOT_SUPPORTED,
-            "the profiler is not supported; run the server with RUST_LOG=debug instead",
-        )),
-    }
-}
-
-fn replica_set_status(call: &Call<'_>) -> CommandResult {
-    let set = replica_set(call)?;
-    let optime = rawdoc! { "ts": call.shared.clock.last_write(), "t": 1i64 };
-    let uptime = i32::try_from(call.shared.started.elapsed().as_secs()).unwrap_or(i32::MAX);
-    Ok(rawdoc! {
-        "set": set,
-        "date": bson::DateTime::now(),
-        "myState": 1,
-        "term": 1i64,
-        "heartbeatIntervalMillis": 2000i64,
-        "majorityVoteCount": 1,
-        "writeMajorityCount": 1,
-        "votingMembersCount": 1,
-        "members": [{
-            "_id": 0, "name": call.shared.advertised(), "health": 1.0, "state": 1,
-            "stateStr": "PRIMARY", "uptime": uptime, "optime": optime, "self": true,
-        }],
-    })
-}
-
-fn replica_set_config(call: &Call<'_>) -> CommandResult {
-    let set = replica_set(call)?;
-    Ok(rawdoc! { "config": {
-        "_id": set, "version": 1, "term": 1i64, "protocolVersion": 1i64,
-        "members": [{
-            "_id": 0, "host": call.shared.advertised(), "arbiterOnly": false, "hidden": false,
-            "priority": 1.0, "votes": 1, "tags": {},
-        }],
-        "settings": {},
-    } })
-}
-
-fn replica_set<'a>(call: &'a Call<'_>) -> Result<&'a str, CommandError> {
-    let set = call.shared.options.replica_set.as_deref();
-    set.ok_or_else(|| {
-        CommandError::new(codes::NO_REPLICATION_ENABLED, "not running with --replSet")
-    })
 }

@@ -1,7 +1,7 @@
 //! `insert`, `update`, `delete`.
 
 use bson::{RawArrayBuf, RawBson, RawBsonRef, RawDocument, RawDocumentBuf, raw::cstr, rawdoc};
-use fieldveil_store::{DeleteStatement, UpdateStatement, WriteError, WriteOptions};
+use fieldveil_store::{DeleteStatement, StoreError, UpdateStatement, WriteError, WriteOptions};
 
 use crate::{
     arguments::Arguments,
@@ -27,6 +27,7 @@ fn insert(call: &Call<'_>) -> CommandResult {
     call.arguments.finish()?;
     let outcome = call.shared.store.insert(&namespace, documents, &options)?;
     call.shared.clock.tick();
+    check_interrupted(outcome.errors.iter().map(|failed| &failed.error))?;
     let mut reply = reply(outcome.inserted, &outcome.errors);
     retry::append_repeated(&mut reply, &outcome.repeated);
     Ok(reply)
@@ -40,6 +41,7 @@ fn update(call: &Call<'_>) -> CommandResult {
     call.arguments.finish()?;
     let outcome = call.shared.store.update(&namespace, updates, &options)?;
     call.shared.clock.tick();
+    check_interrupted(outcome.errors.iter().map(|failed| &failed.error))?;
     let upserted = u64::try_from(outcome.upserted.len()).unwrap_or(u64::MAX);
     let mut reply = RawDocumentBuf::new();
     reply.append(cstr!("n"), count(outcome.matched + upserted));
@@ -62,9 +64,20 @@ fn delete(call: &Call<'_>) -> CommandResult {
     call.arguments.finish()?;
     let outcome = call.shared.store.delete(&namespace, deletes, &options)?;
     call.shared.clock.tick();
+    check_interrupted(outcome.errors.iter().map(|failed| &failed.error))?;
     let mut reply = reply(outcome.deleted, &outcome.errors);
     retry::append_repeated(&mut reply, &outcome.repeated);
     Ok(reply)
+}
+
+/// Fails a command as a whole if one of its statements was interrupted, as MongoDB does.
+pub(crate) fn check_interrupted<'a>(
+    mut errors: impl Iterator<Item = &'a StoreError>,
+) -> Result<(), CommandError> {
+    match errors.find(|error| codes::INTERRUPTIONS.contains(&error.code())) {
+        Some(error) => Err(error.clone().into()),
+        None => Ok(()),
+    }
 }
 
 /// The statements of a command, as many as one command may have.

@@ -1,6 +1,7 @@
 //! The server over a real socket, asked by hand-made messages.
 #![expect(clippy::unwrap_used, reason = "a test may panic, and its helpers with it")]
 
+mod administration;
 mod authentication;
 mod client;
 mod cursors;

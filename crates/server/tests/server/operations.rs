@@ -110,6 +110,44 @@ async fn a_time_limit_holds_where_little_is_read_and_much_made() {
     assert_eq!(timeout(LONG, client.code(command)).await.expect("it ends"), 50);
 }
 
+/// An expression that goes through 64 000 000 000 steps on one document.
+fn endless_expression() -> RawDocumentBuf {
+    let range = rawdoc! { "$range": [0, 4000] };
+    let nest = |inner: RawDocumentBuf| {
+        rawdoc! { "$size": [{ "$map": { "input": range.clone(), "in": inner } }] }
+    };
+    let innermost = rawdoc! { "$reduce": {
+        "input": range.clone(), "initialValue": 0, "in": { "$add": ["$$value", "$$this"] },
+    } };
+    nest(nest(innermost))
+}
+
+#[tokio::test]
+async fn a_time_limit_holds_within_one_document() {
+    let (_server, mut client) = start().await;
+    client.ok(rawdoc! { "insert": "c", "documents": [{ "_id": 1 }], "$db": "d" }).await;
+    let slow = endless_expression();
+    let in_filter = rawdoc! { "$expr": { "$eq": [slow.clone(), 1] } };
+    let update = rawdoc! { "q": {}, "u": [{ "$set": { "a": slow.clone() } }] };
+    for mut command in [
+        rawdoc! { "find": "c", "filter": in_filter.clone(), "$db": "d" },
+        rawdoc! { "find": "c", "projection": { "a": slow.clone() }, "$db": "d" },
+        rawdoc! { "count": "c", "query": in_filter.clone(), "$db": "d" },
+        rawdoc! { "delete": "c", "deletes": [{ "q": in_filter, "limit": 1 }], "$db": "d" },
+        rawdoc! { "update": "c", "updates": [update], "$db": "d" },
+        rawdoc! {
+            "aggregate": "c", "cursor": {}, "$db": "d",
+            "pipeline": [{ "$group": { "_id": slow.clone(), "n": { "$sum": 1 } } }],
+        },
+        rawdoc! { "find": "c", "let": { "a": slow }, "$db": "d" },
+    ] {
+        command.append(bson::raw::cstr!("maxTimeMS"), 50);
+        let reply = timeout(LONG, client.run(command.clone())).await;
+        let reply = reply.unwrap_or_else(|_| panic!("it goes on: {command:?}"));
+        assert_eq!(reply.get_i32("code").unwrap(), 50, "{command:?} {reply:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_long_command_does_not_hold_up_the_end_of_the_server() {
     let (server, mut client) = start().await;

@@ -12,7 +12,7 @@ use crate::store::Store;
 use crate::transaction::Transaction;
 
 /// The smallest size of a capped collection, in bytes; smaller ones are raised to it.
-const CAPPED_MIN_BYTES: i64 = 4096;
+pub(super) const CAPPED_MIN_BYTES: i64 = 4096;
 
 /// Options of `create` that mean nothing on this storage and are accepted.
 const IGNORED: [&str; 4] = ["storageEngine", "indexOptionDefaults", "autoIndexId", "comment"];

@@ -75,6 +75,27 @@ impl Store {
     }
 }
 
+/// Builds all indexes anew but the one on `_id`.
+pub(super) fn rebuild(
+    transaction: &mut Transaction<'_>,
+    namespace: &Namespace,
+) -> Result<Vec<RawDocumentBuf>> {
+    let before = writable(transaction, namespace)?.ok_or_else(|| {
+        StoreError::new(Code::NAMESPACE_NOT_FOUND, format!("ns not found {namespace}"))
+    })?;
+    let specs = before.data().map_or_else(Vec::new, |data| {
+        data.indexes.iter().map(|index| index.spec.document.clone()).collect()
+    });
+    drop_indexes(transaction, namespace, &IndexChoice::All)?;
+    // Not to be interrupted, since the old ones are gone already.
+    let built = create_indexes(transaction, namespace, specs.clone(), &Interrupt::never());
+    if let Err(error) = built {
+        transaction.fail(error.clone());
+        return Err(error);
+    }
+    Ok(specs)
+}
+
 fn create_indexes(
     transaction: &mut Transaction<'_>,
     namespace: &Namespace,

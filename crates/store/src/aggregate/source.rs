@@ -2,13 +2,16 @@
 
 use std::sync::Arc;
 
-use bson::raw::{RawBson, RawDocumentBuf};
+use bson::raw::{RawBson, RawBsonRef, RawDocument, RawDocumentBuf, cstr};
 use bson::rawdoc;
 use fieldveil_query::QueryError;
+use fieldveil_query::document::append;
 use fieldveil_query::filter::Filter;
 use fieldveil_query::pipeline::{self, Pipeline};
 
 use super::Run;
+use crate::admin::CollectionStats;
+use crate::catalog::whole_number;
 use crate::code::Code;
 use crate::error::{Result, StoreError};
 use crate::eval::Context;
@@ -37,6 +40,7 @@ pub(super) struct StoreSource {
     pub(super) collection: Option<String>,
     pub(super) bypass_document_validation: bool,
     pub(super) interrupt: SharedInterrupt,
+    pub(super) latency_stats: Option<RawDocumentBuf>,
 }
 
 impl StoreSource {
@@ -68,6 +72,7 @@ impl StoreSource {
             collection: Some(namespace.collection().to_owned()),
             bypass_document_validation: self.bypass_document_validation,
             interrupt: self.interrupt.clone(),
+            latency_stats: None,
         };
         let environment = Environment {
             context: context.clone(),
@@ -181,6 +186,8 @@ impl Source for StoreSource {
         let namespace = Namespace::new(&self.database, collection).map_err(QueryError::from)?;
         let documents = match stage {
             "$indexStats" => self.index_stats(&namespace),
+            // Every query is planned when it runs.
+            "$planCacheStats" => Vec::new(),
             "$collStats" => self.collection_report(&namespace, argument)?,
             _ => return Ok(None),
         };
@@ -211,32 +218,80 @@ impl StoreSource {
         argument: &RawBson,
     ) -> Result<Vec<RawDocumentBuf>, QueryError> {
         let stats = self.store.collection_stats(namespace)?;
-        let number = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
         let mut out = rawdoc! {"ns": namespace.as_str(), "localTime": self.context.now};
         let RawBson::Document(argument) = argument else {
             return Err(QueryError::new(40166, "$collStats must take a nested object"));
         };
         for field in argument.iter() {
-            match field?.0.as_str() {
-                "count" => out.append(bson::raw::cstr!("count"), number(stats.documents)),
-                "storageStats" => out.append(
-                    bson::raw::cstr!("storageStats"),
-                    rawdoc! {
-                        "size": number(stats.data_bytes),
-                        "count": number(stats.documents),
-                        "storageSize": number(stats.storage_bytes),
-                        "nindexes": i32::try_from(stats.indexes.len()).unwrap_or(i32::MAX),
-                        "totalIndexSize":
-                            number(stats.indexes.iter().map(|(_, bytes)| bytes).sum()),
-                    },
-                ),
-                other => {
+            let (name, value) = field?;
+            let RawBsonRef::Document(options) = value else {
+                return Err(QueryError::new(
+                    40167,
+                    format!("{name} argument must be an object, but got {value:?}"),
+                ));
+            };
+            match (name.as_str(), &self.latency_stats) {
+                ("count", _) => out.append(cstr!("count"), number(stats.documents)),
+                ("storageStats", _) => {
+                    out.append(cstr!("storageStats"), storage_stats(&stats, options)?);
+                }
+                ("latencyStats", Some(latency)) => {
+                    out.append(cstr!("latencyStats"), latency.clone());
+                }
+                (other, _) => {
                     return Err(QueryError::not_supported(format!("$collStats with '{other}'")));
                 }
             }
         }
         Ok(vec![out])
     }
+}
+
+/// The section `storageStats` of `$collStats`, which is what `collStats` answers.
+fn storage_stats(
+    stats: &CollectionStats,
+    options: &RawDocument,
+) -> Result<RawDocumentBuf, QueryError> {
+    let scale = match options.get("scale")?.map(|scale| (scale, whole_number(scale))) {
+        None => 1,
+        Some((_, Some(scale))) if scale >= 1 => u64::try_from(scale).unwrap_or(1),
+        Some((value, _)) => {
+            return Err(QueryError::new(
+                51024,
+                format!("BSON field 'scale' value must be >= 1, actual value '{value:?}'"),
+            ));
+        }
+    };
+    let index_bytes: u64 = stats.indexes.iter().map(|(_, bytes)| bytes).sum();
+    let mut sizes = RawDocumentBuf::new();
+    for (name, bytes) in &stats.indexes {
+        append(&mut sizes, name, &RawBson::Int64(number(bytes / scale)))?;
+    }
+    let mut out = rawdoc! {
+        "size": number(stats.data_bytes / scale),
+        "count": number(stats.documents),
+    };
+    if let Some(average) = stats.data_bytes.checked_div(stats.documents) {
+        out.append(cstr!("avgObjSize"), number(average));
+    }
+    out.append(cstr!("numOrphanDocs"), 0_i32);
+    out.append(cstr!("storageSize"), number(stats.storage_bytes / scale));
+    out.append(cstr!("freeStorageSize"), 0_i32);
+    out.append(cstr!("capped"), stats.capped.is_some());
+    if let Some((bytes, documents)) = stats.capped {
+        out.append(cstr!("maxSize"), number(bytes / scale));
+        out.append(cstr!("max"), number(documents.unwrap_or(0)));
+    }
+    out.append(cstr!("nindexes"), i32::try_from(stats.indexes.len()).unwrap_or(i32::MAX));
+    out.append(cstr!("totalIndexSize"), number(index_bytes / scale));
+    out.append(cstr!("totalSize"), number((index_bytes + stats.storage_bytes) / scale));
+    out.append(cstr!("indexSizes"), sizes);
+    out.append(cstr!("scaleFactor"), number(scale));
+    Ok(out)
+}
+
+fn number(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
 }
 
 /// Creates `to` with the options and indexes of `from`, if that exists.

@@ -10,6 +10,7 @@ use crate::eval::Context;
 use crate::namespace::Namespace;
 use crate::order::{Budget, SortKeys, Sorter};
 use crate::plan::{Execution, Plan, Wish};
+use crate::scan::SharedInterrupt;
 use crate::selector::Selector;
 use crate::tables::View;
 use crate::transaction::Transaction;
@@ -35,7 +36,9 @@ impl Target {
     ) -> Result<Self> {
         let collation = transaction.catalog().collation(namespace, collation);
         let variables = options.let_variables.as_deref();
-        let context = crate::store::context(transaction.now_ms(), variables, collation)?;
+        let interrupt = SharedInterrupt::new(options.interrupt.clone());
+        let context =
+            crate::store::context(transaction.now_ms(), variables, collation, &interrupt)?;
         let selector = Selector::compile(filter, &context)?;
         let sort = sort.map(Sort::parse).transpose()?.filter(|sort| !sort.is_empty());
         Ok(Self { selector, context, sort, hint: hint.cloned() })

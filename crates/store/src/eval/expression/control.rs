@@ -194,6 +194,7 @@ impl Control {
                 };
                 let mut out = RawArrayBuf::new();
                 for item in items {
+                    scope.context.step()?;
                     let value = scope.with(variable, &Some(item), |inner| body.evaluate(inner))?;
                     out.push(value.unwrap_or(RawBson::Null));
                 }
@@ -213,6 +214,7 @@ impl Control {
                     if count == limit {
                         break;
                     }
+                    scope.context.step()?;
                     let value = Some(item.clone());
                     if scope.with(variable, &value, |inner| condition.is_true(inner))? {
                         count += 1;
@@ -227,6 +229,7 @@ impl Control {
                 };
                 let mut value = initial.evaluate(scope)?;
                 for item in items {
+                    scope.context.step()?;
                     value = scope.with("this", &Some(item), |inner| {
                         inner.with("value", &value, |inner| body.evaluate(inner))
                     })?;

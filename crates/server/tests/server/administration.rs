@@ -1,0 +1,278 @@
+//! What administrators and their tools ask: sizes, capped copies, the profiler, the replica set.
+
+use std::time::Duration;
+
+use bson::{RawArrayBuf, RawBson, RawDocumentBuf, rawdoc};
+use tokio::time::{sleep, timeout};
+
+use crate::client::{Client, batch, builder, start};
+
+async fn fill(client: &mut Client, count: i32) {
+    let documents: RawArrayBuf = (0..count).map(|id| rawdoc! { "_id": id, "a": id % 10 }).collect();
+    client.ok(rawdoc! { "insert": "c", "documents": documents, "$db": "d" }).await;
+}
+
+async fn found(client: &mut Client, command: RawDocumentBuf) -> Vec<RawDocumentBuf> {
+    batch(&client.ok(command).await)
+}
+
+#[tokio::test]
+async fn time_is_counted_for_each_collection() {
+    let (_server, mut client) = start().await;
+    fill(&mut client, 3).await;
+    client.ok(rawdoc! { "find": "c", "$db": "d" }).await;
+    let reply = client.ok(rawdoc! { "top": 1, "$db": "admin" }).await;
+    let totals = reply.get_document("totals").unwrap();
+    let taken = totals.get_document("d.c").unwrap();
+    for (kind, count) in [("total", 2), ("queries", 1), ("insert", 1), ("remove", 0)] {
+        assert_eq!(taken.get_document(kind).unwrap().get_i64("count").unwrap(), count, "{kind}");
+    }
+    let stage = rawdoc! { "$collStats": { "latencyStats": { "histograms": true } } };
+    let stats = rawdoc! { "aggregate": "c", "pipeline": [stage], "cursor": {}, "$db": "d" };
+    let shown = found(&mut client, stats.clone()).await;
+    let latency = shown[0].get_document("latencyStats").unwrap();
+    let reads = latency.get_document("reads").unwrap();
+    assert_eq!(reads.get_i64("ops").unwrap(), 1);
+    assert_eq!(reads.get_array("histogram").unwrap().into_iter().count(), 1);
+
+    client.ok(rawdoc! { "drop": "c", "$db": "d" }).await;
+    client.ok(rawdoc! { "create": "c", "$db": "d" }).await;
+    let shown = found(&mut client, stats).await;
+    let latency = shown[0].get_document("latencyStats").unwrap();
+    assert_eq!(latency.get_document("reads").unwrap().get_i64("ops").unwrap(), 0);
+    assert_eq!(client.code(rawdoc! { "top": 1, "$db": "d" }).await, 13);
+}
+
+#[tokio::test]
+async fn storage_statistics_keep_to_their_scale() {
+    let (_server, mut client) = start().await;
+    fill(&mut client, 100).await;
+    let stats = |scale: RawBson| {
+        let stage = rawdoc! { "$collStats": { "storageStats": { "scale": scale }, "count": {} } };
+        rawdoc! { "aggregate": "c", "pipeline": [stage], "cursor": {}, "$db": "d" }
+    };
+    let of = |shown: &[RawDocumentBuf]| {
+        shown[0].get_document("storageStats").unwrap().get_i64("size").unwrap()
+    };
+    let whole = of(&found(&mut client, stats(RawBson::Int32(1))).await);
+    let scaled = of(&found(&mut client, stats(RawBson::Int32(10))).await);
+    assert_eq!(scaled, whole / 10);
+    assert_eq!(client.code(stats(RawBson::Int32(0))).await, 51024);
+    let wrong = rawdoc! { "$collStats": { "storageStats": 1 } };
+    let wrong = rawdoc! { "aggregate": "c", "pipeline": [wrong], "cursor": {}, "$db": "d" };
+    assert_eq!(client.code(wrong).await, 40167);
+}
+
+#[tokio::test]
+async fn a_part_of_a_collection_has_a_size() {
+    let (_server, mut client) = start().await;
+    fill(&mut client, 20).await;
+    let document = rawdoc! { "_id": 0, "a": 0 };
+    let each = i64::try_from(document.as_bytes().len()).unwrap();
+    let whole = client.ok(rawdoc! { "dataSize": "d.c", "$db": "d" }).await;
+    assert_eq!(whole.get_i64("size").unwrap(), 20 * each);
+    assert_eq!(whole.get_i64("numObjects").unwrap(), 20);
+    let part = rawdoc! {
+        "dataSize": "d.c", "keyPattern": { "_id": 1 }, "min": { "_id": 5 }, "max": { "_id": 9 },
+        "$db": "d",
+    };
+    let part = client.ok(part).await;
+    assert_eq!(part.get_i64("size").unwrap(), 4 * each);
+    assert_eq!(part.get_i64("numObjects").unwrap(), 4);
+    let none = client.ok(rawdoc! { "dataSize": "d.none", "$db": "d" }).await;
+    assert_eq!(none.get_i64("numObjects").unwrap(), 0);
+    for (command, code) in [
+        (rawdoc! { "dataSize": "d.c", "min": { "_id": 1 }, "$db": "d" }, 2),
+        (rawdoc! { "dataSize": "d.c", "min": { "b": 1 }, "max": { "b": 2 }, "$db": "d" }, 2),
+        (rawdoc! { "dataSize": 1, "$db": "d" }, 14),
+        (rawdoc! { "dataSize": "", "$db": "d" }, 73),
+        (rawdoc! { "dataSize": "d.c", "colour": 1, "$db": "d" }, 40415),
+    ] {
+        assert_eq!(client.code(command.clone()).await, code, "{command:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_collection_becomes_capped_and_keeps_the_newest() {
+    let (_server, mut client) = start().await;
+    fill(&mut client, 1000).await;
+    let index = rawdoc! { "key": { "a": 1 }, "name": "by_a" };
+    client.ok(rawdoc! { "createIndexes": "c", "indexes": [index], "$db": "d" }).await;
+    let clone = rawdoc! {
+        "cloneCollectionAsCapped": "c", "toCollection": "copy", "size": 8192, "$db": "d",
+    };
+    client.ok(clone.clone()).await;
+    assert_eq!(client.code(clone).await, 48);
+    client.ok(rawdoc! { "convertToCapped": "c", "size": 8192, "$db": "d" }).await;
+    for name in ["c", "copy"] {
+        let stats = client.ok(rawdoc! { "collStats": name, "$db": "d" }).await;
+        assert!(stats.get_bool("capped").unwrap());
+        assert_eq!(stats.get_i32("nindexes").unwrap(), 1);
+        assert!(stats.get_i32("size").unwrap() <= 8192);
+        let newest = rawdoc! { "find": name, "sort": { "$natural": -1 }, "limit": 1, "$db": "d" };
+        assert_eq!(found(&mut client, newest).await[0].get_i32("_id").unwrap(), 999);
+        let oldest = rawdoc! { "find": name, "filter": { "_id": 0 }, "$db": "d" };
+        assert_eq!(found(&mut client, oldest).await, []);
+        let checked = client.ok(rawdoc! { "validate": name, "$db": "d" }).await;
+        assert!(checked.get_bool("valid").unwrap());
+    }
+    let more = rawdoc! { "_id": 1000, "a": 0 };
+    client.ok(rawdoc! { "insert": "c", "documents": [more], "$db": "d" }).await;
+    client.ok(rawdoc! { "create": "v", "viewOn": "c", "pipeline": [], "$db": "d" }).await;
+    for (command, code) in [
+        (rawdoc! { "convertToCapped": "none", "size": 4096, "$db": "d" }, 26),
+        (rawdoc! { "convertToCapped": "v", "size": 4096, "$db": "d" }, 166),
+        (rawdoc! { "convertToCapped": "c", "size": 0, "$db": "d" }, 72),
+        (rawdoc! { "convertToCapped": "c", "size": -5, "$db": "d" }, 72),
+        (rawdoc! { "convertToCapped": "c", "size": "big", "$db": "d" }, 14),
+        (rawdoc! { "convertToCapped": "c", "$db": "d" }, 40414),
+    ] {
+        assert_eq!(client.code(command.clone()).await, code, "{command:?}");
+    }
+}
+
+#[tokio::test]
+async fn indexes_are_built_anew() {
+    let (_server, mut client) = start().await;
+    fill(&mut client, 100).await;
+    let index = rawdoc! { "key": { "a": 1 }, "name": "by_a" };
+    client.ok(rawdoc! { "createIndexes": "c", "indexes": [index], "$db": "d" }).await;
+    let reply = client.ok(rawdoc! { "reIndex": "c", "$db": "d" }).await;
+    assert_eq!(reply.get_i32("nIndexesWas").unwrap(), 2);
+    assert_eq!(reply.get_i32("nIndexes").unwrap(), 2);
+    assert_eq!(reply.get_array("indexes").unwrap().into_iter().count(), 2);
+    let checked = client.ok(rawdoc! { "validate": "c", "$db": "d" }).await;
+    assert!(checked.get_bool("valid").unwrap());
+    let hinted = rawdoc! { "count": "c", "query": { "a": 3 }, "hint": "by_a", "$db": "d" };
+    assert_eq!(client.ok(hinted).await.get_i32("n").unwrap(), 10);
+    assert_eq!(client.code(rawdoc! { "reIndex": "none", "$db": "d" }).await, 26);
+    let server = builder().replica_set("rs0").start().await.unwrap();
+    let mut client = Client::connect(&server).await;
+    fill(&mut client, 1).await;
+    assert_eq!(client.code(rawdoc! { "reIndex": "c", "$db": "d" }).await, 20);
+}
+
+/// What the profiler wrote, once it has written something.
+async fn profiled(client: &mut Client, filter: RawDocumentBuf) -> Vec<RawDocumentBuf> {
+    let find = rawdoc! { "find": "system.profile", "filter": filter, "$db": "d" };
+    let waiting = async {
+        loop {
+            let shown = found(client, find.clone()).await;
+            if !shown.is_empty() {
+                return shown;
+            }
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(Duration::from_secs(30), waiting).await.unwrap()
+}
+
+#[tokio::test]
+async fn the_profiler_writes_commands_down() {
+    let (_server, mut client) = start().await;
+    let reply = client.ok(rawdoc! { "profile": -1, "$db": "d" }).await;
+    assert_eq!((reply.get_i32("was").unwrap(), reply.get_i32("slowms").unwrap()), (0, 100));
+    client.ok(rawdoc! { "profile": 2, "$db": "d" }).await;
+    fill(&mut client, 3).await;
+    let failing = rawdoc! { "find": "c", "filter": { "$nothing": 1 }, "$db": "d" };
+    assert_eq!(client.code(failing).await, 2);
+    client.ok(rawdoc! { "find": "c", "filter": { "a": 1 }, "$db": "d" }).await;
+    let shown = profiled(&mut client, rawdoc! { "ns": "d.c", "op": "query", "nreturned": 1 }).await;
+    assert_eq!(shown.len(), 1);
+    let command = shown[0].get_document("command").unwrap();
+    assert_eq!(command.get_document("filter").unwrap().get_i32("a").unwrap(), 1);
+    assert_eq!(profiled(&mut client, rawdoc! { "errCode": 2 }).await.len(), 1);
+    assert_eq!(profiled(&mut client, rawdoc! { "ninserted": 3 }).await.len(), 1);
+    let listed =
+        rawdoc! { "listCollections": 1, "filter": { "name": "system.profile" }, "$db": "d" };
+    let listed = found(&mut client, listed).await;
+    assert!(listed[0].get_document("options").unwrap().get_bool("capped").unwrap());
+    assert_eq!(client.code(rawdoc! { "drop": "system.profile", "$db": "d" }).await, 20);
+    assert_eq!(client.ok(rawdoc! { "profile": 0, "$db": "d" }).await.get_i32("was").unwrap(), 2);
+    // A password is not written down.
+    let user = rawdoc! { "createUser": "ada", "pwd": "pencil", "roles": [], "$db": "d" };
+    client.ok(rawdoc! { "profile": 2, "$db": "d" }).await;
+    client.ok(user).await;
+    let shown = profiled(&mut client, rawdoc! { "command.$redacted": { "$exists": true } }).await;
+    assert!(!format!("{shown:?}").contains("pencil"));
+}
+
+#[tokio::test]
+async fn the_profiler_takes_what_its_filter_says() {
+    let (_server, mut client) = start().await;
+    let filter = rawdoc! { "op": "insert" };
+    client.ok(rawdoc! { "profile": 1, "filter": filter, "slowms": 5000, "$db": "d" }).await;
+    fill(&mut client, 1).await;
+    client.ok(rawdoc! { "find": "c", "$db": "d" }).await;
+    assert_eq!(profiled(&mut client, rawdoc! {}).await.len(), 1);
+    let reply = client.ok(rawdoc! { "profile": -1, "filter": "unset", "$db": "d" }).await;
+    assert_eq!(reply.get_i32("slowms").unwrap(), 5000);
+    assert!(reply.get_document("filter").is_ok());
+    let reply = client.ok(rawdoc! { "profile": 0, "$db": "d" }).await;
+    assert!(reply.get("filter").unwrap().is_none());
+    for (command, code) in [
+        (rawdoc! { "profile": 3, "$db": "d" }, 2),
+        (rawdoc! { "profile": i64::MAX, "$db": "d" }, 2),
+        (rawdoc! { "profile": "all", "$db": "d" }, 14),
+        (rawdoc! { "profile": 1, "sampleRate": 1.5, "$db": "d" }, 2),
+        (rawdoc! { "profile": 1, "sampleRate": f64::NAN, "$db": "d" }, 2),
+        (rawdoc! { "profile": 1, "filter": 1, "$db": "d" }, 2),
+        (rawdoc! { "profile": 1, "filter": { "$nothing": 1 }, "$db": "d" }, 2),
+        (rawdoc! { "profile": 1, "colour": 1, "$db": "d" }, 40415),
+    ] {
+        assert_eq!(client.code(command.clone()).await, code, "{command:?}");
+    }
+}
+
+#[tokio::test]
+async fn every_command_has_help() {
+    let (_server, mut client) = start().await;
+    for name in ["find", "count", "top"] {
+        let mut command = RawDocumentBuf::new();
+        command.append(bson::raw::CString::try_from(name).unwrap(), 1);
+        command.append(bson::raw::cstr!("help"), true);
+        command.append(bson::raw::cstr!("$db"), "admin");
+        assert!(client.ok(command).await.get_str("help").unwrap().contains(name));
+    }
+}
+
+#[tokio::test]
+async fn tools_get_the_answers_of_a_server_alone() {
+    let (_server, mut client) = start().await;
+    for command in [
+        rawdoc! { "connPoolStats": 1, "$db": "admin" },
+        rawdoc! { "lockInfo": 1, "$db": "admin" },
+        rawdoc! { "planCacheClear": "c", "$db": "d" },
+        rawdoc! { "planCacheListFilters": "c", "$db": "d" },
+        rawdoc! { "planCacheClearFilters": "c", "query": { "a": 1 }, "$db": "d" },
+        rawdoc! {
+            "aggregate": "c", "pipeline": [{ "$planCacheStats": {} }], "cursor": {}, "$db": "d",
+        },
+        rawdoc! { "getParameter": 1, "logComponentVerbosity": 1, "$db": "admin" },
+        rawdoc! { "setParameter": 1, "logComponentVerbosity": { "verbosity": 1 }, "$db": "admin" },
+    ] {
+        client.ok(command).await;
+    }
+    for (command, code) in [
+        (rawdoc! { "fsyncUnlock": 1, "$db": "admin" }, 20),
+        (rawdoc! { "getDefaultRWConcern": 1, "$db": "admin" }, 51300),
+        (rawdoc! { "replSetInitiate": {}, "$db": "admin" }, 76),
+        (rawdoc! { "replSetStepDown": 60, "$db": "admin" }, 76),
+        (rawdoc! { "planCacheClear": 1, "$db": "d" }, 73),
+    ] {
+        assert_eq!(client.code(command.clone()).await, code, "{command:?}");
+    }
+    let server = builder().replica_set("rs0").start().await.unwrap();
+    let mut client = Client::connect(&server).await;
+    let reply = client.ok(rawdoc! { "getDefaultRWConcern": 1, "$db": "admin" }).await;
+    let write = reply.get_document("defaultWriteConcern").unwrap();
+    assert_eq!(write.get_str("w").unwrap(), "majority");
+    for (command, code) in [
+        (rawdoc! { "replSetInitiate": {}, "$db": "admin" }, 23),
+        (rawdoc! { "replSetReconfig": {}, "$db": "admin" }, 103),
+        (rawdoc! { "replSetStepDown": 60, "$db": "admin" }, 262),
+        (rawdoc! { "replSetFreeze": 1, "$db": "admin" }, 95),
+    ] {
+        assert_eq!(client.code(command.clone()).await, code, "{command:?}");
+    }
+}
