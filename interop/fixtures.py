@@ -5,6 +5,7 @@ ended when the `with` block is left, whatever happened inside.
 """
 
 import contextlib
+import fcntl
 import os
 import pathlib
 import re
@@ -23,6 +24,15 @@ BUILT = pathlib.Path(
     os.environ.get("FIELDVEIL_BUILT")
     or pathlib.Path(__file__).resolve().parent.parent / "target" / "debug"
 )
+
+
+@contextlib.contextmanager
+def cache_lock():
+    """One program at a time changes what is in the cache."""
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with open(CACHE / "lock", "w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def program(name):

@@ -93,7 +93,9 @@ def arguments():
 
 def main():
     options = arguments()
-    folder = unpacked()
+    with fixtures.cache_lock():
+        folder = unpacked()
+        keys = known_keys() if options.suite == "encryption" else {}
     files = options.files or SUITES[options.suite]
     condition = conditions(options)
     skips = read_patterns(SKIPS, condition)
@@ -106,7 +108,7 @@ def main():
             environment["COMPRESSORS"] = options.compressors
         if options.suite == "encryption":
             with_daemon = options.mode == "mongocryptd"
-            environment |= services.environment(stack, scratch, known_keys(), with_daemon)
+            environment |= services.environment(stack, scratch, keys, with_daemon)
         environment |= tested_programs(options.mode, scratch)
         environment["FIELDVEIL_SKIPS"] = "\n".join(pattern for pattern, _ in skips)
         environment["PYTHONPATH"] = f"{HERE}{os.pathsep}{HERE.parent}"
@@ -147,7 +149,6 @@ def source_distribution(package):
     version = importlib.metadata.version(package)
     folder = fixtures.CACHE / f"{package}-{version}"
     if not folder.exists():
-        fixtures.CACHE.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=fixtures.CACHE) as part:
             part = pathlib.Path(part)
             subprocess.check_call(

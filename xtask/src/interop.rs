@@ -13,7 +13,7 @@ use clap::builder::PossibleValue;
 use clap::builder::PossibleValuesParser;
 
 use crate::dist;
-use crate::process::{built, root, step};
+use crate::process::{built, root, side_by_side};
 use crate::python;
 use crate::suite;
 
@@ -36,6 +36,8 @@ struct Suite {
     arguments: &'static [&'static str],
     /// Whether `cargo xtask test` runs it.
     in_test: bool,
+    /// Whether it waits more than it works, so that its neighbours of this kind run beside it.
+    waits: bool,
     /// Builds what it needs beside the workspace's own programs.
     prepare: fn() -> Result<()>,
 }
@@ -46,12 +48,17 @@ const fn suite(
     script: &'static str,
     arguments: &'static [&'static str],
 ) -> Suite {
-    Suite { name, about, script, arguments, in_test: true, prepare: || Ok(()) }
+    Suite { name, about, script, arguments, in_test: true, waits: false, prepare: || Ok(()) }
 }
 
 /// Run by its name only: too slow for every change, or not whole yet (`CHANGELOG.md`).
 const fn by_name(suite: Suite) -> Suite {
     Suite { in_test: false, ..suite }
+}
+
+/// Run beside its neighbours of this kind.
+const fn waiting(suite: Suite) -> Suite {
+    Suite { waits: true, ..suite }
 }
 
 /// All of them, in the order in which they run. A new one needs a line here and nothing else.
@@ -68,14 +75,14 @@ const SUITES: &[Suite] = &[
     suite("kms-vault", "A master key from HashiCorp Vault, as a strict fake plays it", "kms/vault.py", &[]),
     Suite { prepare: rust_driver::build, ..suite("rust-driver", "The official Rust driver's quick start, linked to our libmongocrypt", "rust_driver.py", &["{}/fieldveil-rust-driver", "{}/dist/lib"]) },
     suite("same-answers", "PyMongo with encryption and without it, side by side", "same_answers.py", &[]),
-    suite("pymongo-daemon", "PyMongo's encryption tests, our mongocryptd", "pymongo/suite.py", &["encryption", "--mode", "mongocryptd"]),
-    suite("pymongo-crypt-shared", "PyMongo's encryption tests, our mongo_crypt_v1", "pymongo/suite.py", &["encryption", "--mode", "crypt_shared"]),
-    suite("pymongo-libmongocrypt", "PyMongo's encryption tests, our libmongocrypt alone", "pymongo/suite.py", &["encryption", "--mode", "libmongocrypt"]),
+    waiting(suite("pymongo-daemon", "PyMongo's encryption tests, our mongocryptd", "pymongo/suite.py", &["encryption", "--mode", "mongocryptd"])),
+    waiting(suite("pymongo-crypt-shared", "PyMongo's encryption tests, our mongo_crypt_v1", "pymongo/suite.py", &["encryption", "--mode", "crypt_shared"])),
+    waiting(suite("pymongo-libmongocrypt", "PyMongo's encryption tests, our libmongocrypt alone", "pymongo/suite.py", &["encryption", "--mode", "libmongocrypt"])),
     Suite { prepare: || libraries().map(drop), ..suite("node", "The official Node driver and mongosh, by `fieldveil serve`", "node_suite.py", &["{}/dist/lib"]) },
     suite("server-docs", "The snippets and lists of docs/server.md", "server_docs.py", &[]),
     suite("pymongo-auth", "PyMongo's tests of authentication, and all it sends compressed by zstd", "pymongo/suite.py", &["server", "--auth", "--compressors", "zstd", "--files", "test_auth.py", "test_database.py", "test_bulk.py", "test_gridfs.py", "test_monitoring.py"]),
     suite("pymongo-tls", "PyMongo's tests of TLS, by its own certificates", "pymongo/suite.py", &["server", "--tls", "--files", "test_ssl.py", "test_collection.py"]),
-    by_name(suite("pymongo-server", "PyMongo's tests of a server, by `fieldveil serve`", "pymongo/suite.py", &["server"])),
+    suite("pymongo-server", "PyMongo's tests of a server, by `fieldveil serve`", "pymongo/suite.py", &["server"]),
     by_name(suite("pymongo-replica-set", "The same with `--replica-set`", "pymongo/suite.py", &["server", "--replica-set"])),
 ];
 
@@ -94,13 +101,20 @@ fn names() -> PossibleValuesParser {
 
 pub(crate) fn run(options: &Options) -> Result<()> {
     suite::build()?;
-    SUITES
-        .iter()
-        .filter(|suite| options.suite.as_deref().map_or(suite.in_test, |name| suite.is_in(name)))
-        .try_for_each(|suite| {
+    let is_wanted =
+        |suite: &&Suite| options.suite.as_deref().map_or(suite.in_test, |name| suite.is_in(name));
+    let wanted: Vec<&Suite> = SUITES.iter().filter(is_wanted).collect();
+    for neighbours in wanted.chunk_by(|left, right| left.waits && right.waits) {
+        let mut steps = Vec::new();
+        for suite in neighbours {
             (suite.prepare)()?;
-            step(suite.about, suite.command()?.args(&options.options))
-        })
+            let mut command = suite.command()?;
+            command.args(&options.options);
+            steps.push((suite.about, command));
+        }
+        side_by_side(&mut steps)?;
+    }
+    Ok(())
 }
 
 /// Makes the libraries as packages lay them out, beside the other programs; where they are.

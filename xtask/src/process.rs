@@ -1,11 +1,12 @@
 //! Running other programs, with what they were asked to do in the error when they fail.
 
 use std::ffi::OsStr;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 
 /// The root of the workspace, whatever directory the command was called from.
 pub(crate) fn root() -> PathBuf {
@@ -40,5 +41,36 @@ pub(crate) fn step(title: &str, command: &mut Command) -> Result<()> {
         bail!("{title} failed ({status}): {command:?}");
     }
     println!("== {title}: passed in {:.1} s", begin.elapsed().as_secs_f64());
+    Ok(())
+}
+
+/// Runs commands one beside the other, each as by [`step`]; what one prints is shown when it ends.
+pub(crate) fn side_by_side(steps: &mut [(&str, Command)]) -> Result<()> {
+    if let [(title, command)] = steps {
+        return step(title, command);
+    }
+    std::thread::scope(|scope| {
+        let run = |(title, command): &mut (&str, Command)| captured(title, command);
+        let running: Vec<_> = steps.iter_mut().map(|one| scope.spawn(move || run(one))).collect();
+        // All of them, before the first failure counts.
+        let ended: Vec<Result<()>> = running
+            .into_iter()
+            .map(|it| it.join().unwrap_or_else(|_| Err(anyhow!("a step panicked"))))
+            .collect();
+        ended.into_iter().collect()
+    })
+}
+
+fn captured(title: &str, command: &mut Command) -> Result<()> {
+    let begin = Instant::now();
+    let output = command.output().with_context(|| format!("cannot start {command:?}"))?;
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "\n== {title}")?;
+    out.write_all(&output.stdout)?;
+    out.write_all(&output.stderr)?;
+    if !output.status.success() {
+        bail!("{title} failed ({}): {command:?}", output.status);
+    }
+    writeln!(out, "== {title}: passed in {:.1} s", begin.elapsed().as_secs_f64())?;
     Ok(())
 }

@@ -93,6 +93,9 @@ async fn answer(shared: &Arc<Shared>, peer: &Arc<Peer>, request: Request) -> Ans
                 }
                 failure = Some(CommandError::new(code, "failing before the commit, as asked"));
             }
+            if shared.profiler.was_on() && names_profile(&request) {
+                shared.profiler.flush().await;
+            }
             let request = Arc::new(request);
             let result = match failure {
                 Some(error) => Err(error),
@@ -443,12 +446,8 @@ fn authorize(
         let is_read = matches!(command.access, Access::Read | Access::Inspect);
         return if is_read && may_read { Ok(()) } else { Err(not_authorized(request)) };
     }
-    let is_profile = request
-        .body
-        .get_str(&request.name)
-        .or_else(|_| request.body.get_str("collection"))
-        .is_ok_and(|name| name == profiler::COLLECTION);
-    if is_profile && !users.iter().any(|user| user.may(Access::DatabaseAdmin, database)) {
+    if names_profile(request) && !users.iter().any(|user| user.may(Access::DatabaseAdmin, database))
+    {
         return Err(not_authorized(request));
     }
     if command.access == Access::Authenticated
@@ -457,6 +456,13 @@ fn authorize(
         return Ok(());
     }
     Err(not_authorized(request))
+}
+
+/// Whether a command is on the collection that the profiler writes to.
+fn names_profile(request: &Request) -> bool {
+    let body = &request.body;
+    let name = body.get_str(&request.name).or_else(|_| body.get_str("collection"));
+    name.is_ok_and(|name| name == profiler::COLLECTION)
 }
 
 pub(crate) fn not_authorized(request: &Request) -> CommandError {

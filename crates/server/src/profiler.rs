@@ -1,7 +1,7 @@
 //! The profiler: slow commands, or all, become documents of `system.profile`.
 //!
 //! Documents are written by a task of their own, many at a time, so that no command waits for them.
-//! When it cannot keep up, some are left out.
+//! When it cannot keep up, some are left out. Whoever reads them waits for those on their way.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -13,7 +13,7 @@ use std::{
 
 use bson::{RawDocument, RawDocumentBuf, raw::cstr, rawdoc};
 use fieldveil_store::{Namespace, StoreError, WriteOptions, eval::matcher::Matcher};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::{error::CommandError, shared::Shared};
 
@@ -72,14 +72,21 @@ impl Settings {
     }
 }
 
-/// A database and a document for its collection.
-type Entry = (String, RawDocumentBuf);
+/// What the task gets that writes.
+#[derive(Debug)]
+enum Entry {
+    /// A database and a document for its collection.
+    Document(String, RawDocumentBuf),
+    /// Tells that all that came before is written.
+    Flush(oneshot::Sender<()>),
+}
 
 /// The settings of all databases, and what waits to be written.
 #[derive(Debug)]
 pub(crate) struct Profiler {
-    /// Whether any database has a level above 0.
+    /// Whether any database has a level above 0, and whether one ever had.
     is_on: AtomicBool,
+    was_on: AtomicBool,
     settings: Mutex<HashMap<String, Settings>>,
     waiting: mpsc::Sender<Entry>,
     written: Mutex<Option<mpsc::Receiver<Entry>>>,
@@ -90,6 +97,7 @@ impl Default for Profiler {
         let (waiting, written) = mpsc::channel(MAX_WAITING);
         Self {
             is_on: AtomicBool::new(false),
+            was_on: AtomicBool::new(false),
             settings: Mutex::default(),
             waiting,
             written: Mutex::new(Some(written)),
@@ -100,6 +108,11 @@ impl Default for Profiler {
 impl Profiler {
     pub(crate) fn is_on(&self) -> bool {
         self.is_on.load(Ordering::Relaxed)
+    }
+
+    /// Whether there may be something to flush.
+    pub(crate) fn was_on(&self) -> bool {
+        self.was_on.load(Ordering::Relaxed)
     }
 
     pub(crate) fn settings(&self, database: &str) -> Settings {
@@ -116,7 +129,9 @@ impl Profiler {
             )));
         }
         all.insert(database.to_owned(), settings);
-        self.is_on.store(all.values().any(|settings| settings.level > 0), Ordering::Relaxed);
+        let is_on = all.values().any(|settings| settings.level > 0);
+        self.is_on.store(is_on, Ordering::Relaxed);
+        self.was_on.fetch_or(is_on, Ordering::Relaxed);
         Ok(())
     }
 
@@ -130,7 +145,16 @@ impl Profiler {
         let settings = self.settings(database);
         if settings.wants(millis, &mut describe) {
             // A full queue leaves it out.
-            let _ = self.waiting.try_send((database.to_owned(), describe()));
+            let _ = self.waiting.try_send(Entry::Document(database.to_owned(), describe()));
+        }
+    }
+
+    /// Waits until all is written, for a command that may look at it.
+    pub(crate) async fn flush(&self) {
+        let (done, is_done) = oneshot::channel();
+        if self.waiting.send(Entry::Flush(done)).await.is_ok() {
+            // Nobody answers when the server ends.
+            let _ = is_done.await;
         }
     }
 
@@ -167,13 +191,23 @@ impl Shared {
 
 fn write(shared: &Shared, entries: Vec<Entry>) -> Result<(), StoreError> {
     let mut by_database: BTreeMap<String, Vec<RawDocumentBuf>> = BTreeMap::new();
-    for (database, document) in entries {
-        by_database.entry(database).or_default().push(document);
+    let mut waiting = Vec::new();
+    for entry in entries {
+        match entry {
+            Entry::Document(database, document) => {
+                by_database.entry(database).or_default().push(document);
+            }
+            Entry::Flush(done) => waiting.push(done),
+        }
     }
     for (database, documents) in by_database {
         let namespace = prepare(shared, &database)?;
         shared.store.insert(&namespace, documents, &WriteOptions::default())?;
         shared.clock.tick();
+    }
+    for done in waiting {
+        // Whoever waited may be gone.
+        let _ = done.send(());
     }
     Ok(())
 }

@@ -1,9 +1,6 @@
 //! What administrators and their tools ask: sizes, capped copies, the profiler, the replica set.
 
-use std::time::Duration;
-
 use bson::{RawArrayBuf, RawBson, RawDocumentBuf, rawdoc};
-use tokio::time::{sleep, timeout};
 
 use crate::client::{Client, batch, builder, start};
 
@@ -152,19 +149,9 @@ async fn indexes_are_built_anew() {
     assert_eq!(client.code(rawdoc! { "reIndex": "c", "$db": "d" }).await, 20);
 }
 
-/// What the profiler wrote, once it has written something.
+/// What the profiler wrote.
 async fn profiled(client: &mut Client, filter: RawDocumentBuf) -> Vec<RawDocumentBuf> {
-    let find = rawdoc! { "find": "system.profile", "filter": filter, "$db": "d" };
-    let waiting = async {
-        loop {
-            let shown = found(client, find.clone()).await;
-            if !shown.is_empty() {
-                return shown;
-            }
-            sleep(Duration::from_millis(5)).await;
-        }
-    };
-    timeout(Duration::from_secs(30), waiting).await.unwrap()
+    found(client, rawdoc! { "find": "system.profile", "filter": filter, "$db": "d" }).await
 }
 
 #[tokio::test]
@@ -275,4 +262,57 @@ async fn tools_get_the_answers_of_a_server_alone() {
     ] {
         assert_eq!(client.code(command.clone()).await, code, "{command:?}");
     }
+}
+
+#[tokio::test]
+async fn a_hashed_index_answers_equality() {
+    let (_server, mut client) = start().await;
+    fill(&mut client, 100).await;
+    let index = rawdoc! { "key": { "a": "hashed" }, "name": "a_hashed" };
+    client.ok(rawdoc! { "createIndexes": "c", "indexes": [index], "$db": "d" }).await;
+    let find = rawdoc! { "find": "c", "filter": { "a": 3 } };
+    let explain = rawdoc! { "explain": find, "verbosity": "executionStats", "$db": "d" };
+    let plan = client.ok(explain).await;
+    let winning = plan.get_document("queryPlanner").unwrap().get_document("winningPlan").unwrap();
+    let stage = winning.get_document("inputStage").unwrap();
+    assert_eq!(stage.get_str("stage").unwrap(), "IXSCAN");
+    assert_eq!(stage.get_str("indexName").unwrap(), "a_hashed");
+    let executed = plan.get_document("executionStats").unwrap();
+    assert_eq!(executed.get_i64("nReturned").unwrap(), 10);
+    assert_eq!(executed.get_i64("totalDocsExamined").unwrap(), 10);
+    let hinted = rawdoc! {
+        "count": "c", "query": { "a": { "$in": [1, 2] } }, "hint": { "a": "hashed" }, "$db": "d",
+    };
+    assert_eq!(client.ok(hinted).await.get_i32("n").unwrap(), 20);
+    let listed = found(&mut client, rawdoc! { "listIndexes": "c", "$db": "d" }).await;
+    assert_eq!(listed[1].get_document("key").unwrap().get_str("a").unwrap(), "hashed");
+    let array = rawdoc! { "_id": 100, "a": [1] };
+    let insert = rawdoc! { "insert": "c", "documents": [array], "$db": "d" };
+    let refused = client.ok(insert).await;
+    let error = refused.get_array("writeErrors").unwrap().into_iter().next().unwrap().unwrap();
+    assert_eq!(error.as_document().unwrap().get_i32("code").unwrap(), 16766);
+    for (key, unique, code) in [
+        (rawdoc! { "a": "hashed", "b": "hashed" }, false, 31303),
+        (rawdoc! { "b": "hashed" }, true, 16764),
+        (rawdoc! { "b": "hashes" }, false, 67),
+        (rawdoc! { "b": "" }, false, 67),
+    ] {
+        let index = rawdoc! { "key": key, "name": "x", "unique": unique };
+        let create = rawdoc! { "createIndexes": "c", "indexes": [index], "$db": "d" };
+        assert_eq!(client.code(create.clone()).await, code, "{create:?}");
+    }
+    for key in [rawdoc! { "_id": "hashed" }, rawdoc! { "b": 1, "a": "hashed", "c": -1 }] {
+        let index = rawdoc! { "key": key.clone(), "name": format!("{key:?}") };
+        client.ok(rawdoc! { "createIndexes": "c", "indexes": [index], "$db": "d" }).await;
+    }
+    let by_id = rawdoc! { "find": "c", "filter": { "_id": 7 }, "hint": { "_id": "hashed" },
+    "$db": "d" };
+    assert_eq!(found(&mut client, by_id).await.len(), 1);
+    // Those that held an array before cannot be indexed.
+    client.ok(rawdoc! { "insert": "e", "documents": [{ "a": [1] }], "$db": "d" }).await;
+    let index = rawdoc! { "key": { "a": "hashed" }, "name": "a_hashed" };
+    let create = rawdoc! { "createIndexes": "e", "indexes": [index], "$db": "d" };
+    assert_eq!(client.code(create).await, 16766);
+    let checked = client.ok(rawdoc! { "validate": "c", "$db": "d" }).await;
+    assert!(checked.get_bool("valid").unwrap());
 }

@@ -59,7 +59,7 @@ impl IndexSpec {
         }
         Ok(Self {
             name: ID_INDEX_NAME.into(),
-            fields: vec![KeyField { path: "_id".into(), descending: false }],
+            fields: vec![KeyField::new("_id", false)],
             unique: true,
             sparse: false,
             hidden: false,
@@ -158,12 +158,19 @@ impl Parser<'_> {
         let key = key.ok_or_else(|| self.required("key"))?;
         let name = name.ok_or_else(|| self.required("name"))?;
         let fields = parse_key(&key)?;
-        let is_id = fields.len() == 1 && fields.iter().all(|f| f.path == "_id" && !f.descending);
+        let is_plain_id = |field: &KeyField| *field == KeyField::new("_id", false);
+        let is_id = fields.len() == 1 && fields.iter().all(is_plain_id);
         if is_id {
             return self.check_id_index(&name, collation.as_deref());
         }
         if name.is_empty() || name == ID_INDEX_NAME || name == "*" || name.contains('\0') {
             return Err(bad_name(&name));
+        }
+        if unique && fields.iter().any(|field| field.hashed) {
+            return Err(StoreError::new(
+                Code::location(16764),
+                "Currently hashed indexes cannot guarantee uniqueness. Use a regular index.",
+            ));
         }
         if sparse && partial.is_some() {
             return Err(cannot("cannot mix \"partialFilterExpression\" and \"sparse\" options"));
@@ -269,17 +276,30 @@ fn expire_after(value: RawBsonRef<'_>) -> Result<i64> {
     Ok(seconds)
 }
 
-/// Reads `{field: 1 or -1, ...}`.
+/// Reads `{field: 1, -1 or "hashed", ...}`. A hashed field keeps its values in their order, as any
+/// other does: that answers whatever hashes would answer.
 fn parse_key(key: &RawDocument) -> Result<Vec<KeyField>> {
     let mut fields: Vec<KeyField> = Vec::new();
     for field in key.iter() {
         let (path, direction) = field?;
         let path = path.as_str();
+        let is_hashed = direction == RawBsonRef::String("hashed");
         let descending = match direction {
+            RawBsonRef::String("hashed") if fields.iter().any(|field| field.hashed) => {
+                return Err(StoreError::new(
+                    Code::location(31303),
+                    format!(
+                        "A maximum of one index field is allowed to be hashed but found 2 for \
+                         'key' {}",
+                        render(key)
+                    ),
+                ));
+            }
+            RawBsonRef::String("hashed") => false,
             RawBsonRef::String(kind) => {
                 return Err(cannot(format!(
-                    "Unknown index plugin '{kind}': only ascending (1) and descending (-1) \
-                     indexes are supported, not {}",
+                    "Unknown index plugin '{kind}': only ascending (1), descending (-1) and \
+                     hashed indexes are supported, not {}",
                     render(key)
                 )));
             }
@@ -312,7 +332,7 @@ fn parse_key(key: &RawDocument) -> Result<Vec<KeyField>> {
         if fields.iter().any(|field| field.path == path) {
             return Err(cannot(format!("index key {} names {path} twice", render(key))));
         }
-        fields.push(KeyField { path: path.to_owned(), descending });
+        fields.push(KeyField { hashed: is_hashed, ..KeyField::new(path, descending) });
     }
     match fields.len() {
         0 => Err(cannot("Index keys cannot be an empty object.")),

@@ -20,11 +20,13 @@ pub(crate) struct KeyField {
     pub(crate) path: String,
     /// Whether keys descend.
     pub(crate) descending: bool,
+    /// Whether MongoDB would keep hashes; such a field may hold no arrays.
+    pub(crate) hashed: bool,
 }
 
 impl KeyField {
     pub(crate) fn new(path: &str, descending: bool) -> Self {
-        Self { path: path.to_owned(), descending }
+        Self { path: path.to_owned(), descending, hashed: false }
     }
 
     fn parts(&self) -> Vec<&str> {
@@ -131,6 +133,12 @@ impl<'f> Extraction<'f> {
             let Slot::Array { array, .. } = *slot else { continue };
             if let Some(seen) = self.found.multikey.get_mut(index) {
                 *seen = true;
+            }
+            if self.fields.get(index).is_some_and(|field| field.hashed) {
+                return Err(StoreError::new(
+                    Code::location(16766),
+                    "hashed indexes do not currently support array values",
+                ));
             }
             let path = self.fields.get(index).map_or("", |field| field.path.as_str());
             match shared {
@@ -265,7 +273,7 @@ mod tests {
     use super::*;
 
     fn fields(paths: &[&str]) -> Vec<KeyField> {
-        paths.iter().map(|path| KeyField { path: (*path).into(), descending: false }).collect()
+        paths.iter().map(|path| KeyField::new(path, false)).collect()
     }
 
     fn concatenated(values: &[RawBsonRef<'_>]) -> Vec<u8> {
@@ -316,7 +324,7 @@ mod tests {
 
     #[test]
     fn descending_fields_are_inverted() {
-        let field = KeyField { path: "a".into(), descending: true };
+        let field = KeyField::new("a", true);
         let found = keys(&[field], false, None, &rawdoc! {"a": 1}).unwrap();
         let mut expected = encoded(RawBsonRef::Int32(1), None).unwrap();
         invert(&mut expected);
