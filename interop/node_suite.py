@@ -15,6 +15,7 @@ import subprocess
 import sys
 
 from pymongo import MongoClient
+from pymongo.errors import OperationFailure
 
 import fixtures
 from certificates import Authority
@@ -50,6 +51,7 @@ def secured(modules, folder):
         tls = {"tls": True, "tlsCAFile": str(authority.file)}
         with MongoClient(uri, **tls) as client:
             client.admin.command("createUser", USER, pwd=PASSWORD, roles=["root"])
+        only_administrators_see(uri, tls)
         for mechanism in ["SCRAM-SHA-256", "SCRAM-SHA-1"]:
             login = {"username": USER, "password": PASSWORD}
             node(modules, "session.mjs", uri, json.dumps({**tls, "auth": login, "authMechanism": mechanism}))
@@ -60,6 +62,44 @@ def secured(modules, folder):
             capture_output=True, text=True, env=environment(modules),
         )
         fixtures.check("a wrong password is refused", "Authentication failed" in wrong.stderr + wrong.stdout)
+
+
+def only_administrators_see(uri, tls):
+    """The users, and what the profiler wrote, are closed to others by every way."""
+    with MongoClient(uri, username=USER, password=PASSWORD, **tls) as root:
+        root.app.command("profile", 2)
+        root.app.people.insert_one({"_id": 1})
+        root.app.command("profile", 0)
+        fixtures.check("the profiler wrote that down", root.app["system.profile"].count_documents({}) > 0)
+        for database in ["app", "admin"]:
+            root[database].command("createUser", "writer", pwd="w", roles=["readWrite"])
+    for database, collection in [("app", "system.profile"), ("admin", "system.users")]:
+        login = {"username": "writer", "password": "w", "authSource": database}
+        with MongoClient(uri, **login, **tls) as client:
+            there = client[database]
+            there.own.insert_one({})
+            moved = {"renameCollection": f"{database}.{collection}", "to": f"{database}.mine"}
+            joined = {"from": collection, "as": "found", "pipeline": []}
+            for name, action in {
+                "find": lambda: there[collection].find_one(),
+                "count": lambda: there[collection].count_documents({}),
+                "a view": lambda: there.command("create", "view", viewOn=collection, pipeline=[]),
+                "$lookup": lambda: list(there.own.aggregate([{"$lookup": joined}])),
+                "$unionWith": lambda: list(there.own.aggregate([{"$unionWith": collection}])),
+                "a copy": lambda: there.command("cloneCollectionAsCapped", collection, toCollection="x", size=1),
+                "dataSize": lambda: there.command("dataSize", f"{database}.{collection}"),
+                "drop": lambda: there.command("drop", collection),
+                "a new name": lambda: client.admin.command(moved),
+            }.items():
+                fixtures.check(f"{name} of {collection} is not for everyone", is_unauthorized(action))
+
+
+def is_unauthorized(action):
+    try:
+        action()
+    except OperationFailure as error:
+        return error.code == 13
+    return False
 
 
 def installed():

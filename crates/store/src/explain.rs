@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use bson::raw::{RawArrayBuf, RawDocumentBuf, cstr};
+use bson::raw::{RawArrayBuf, RawBson, RawDocumentBuf, cstr};
 use bson::rawdoc;
 use fieldveil_query::pipeline::Pipeline;
 use fieldveil_query::sort::Sort;
@@ -207,14 +207,13 @@ fn explain_read(
         }
         None => (0, Statistics::default()),
     };
-    let millis = i64::try_from(started.elapsed().as_millis()).unwrap_or(i64::MAX);
     stages.append(cstr!("nReturned"), number(returned));
     let mut stats = rawdoc! {
         "executionSuccess": true,
         "nReturned": number(returned),
-        "executionTimeMillis": millis,
-        "totalKeysExamined": count_of(statistics.keys_examined),
-        "totalDocsExamined": count_of(statistics.documents_examined),
+        "executionTimeMillis": number(started.elapsed().as_millis()),
+        "totalKeysExamined": number(statistics.keys_examined),
+        "totalDocsExamined": number(statistics.documents_examined),
         "executionStages": stages,
     };
     if verbosity == Verbosity::AllPlansExecution {
@@ -246,10 +245,8 @@ fn stages(read: &Read, plan: &Plan) -> RawDocumentBuf {
     out
 }
 
-fn number(count: usize) -> i64 {
-    i64::try_from(count).unwrap_or(i64::MAX)
-}
-
-fn count_of(count: u64) -> i64 {
-    i64::try_from(count).unwrap_or(i64::MAX)
+/// A count as MongoDB writes it: in 32 bits where they suffice.
+fn number(count: impl TryInto<i64>) -> RawBson {
+    let count = count.try_into().unwrap_or(i64::MAX);
+    i32::try_from(count).map_or(RawBson::Int64(count), RawBson::Int32)
 }

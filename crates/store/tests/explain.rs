@@ -47,9 +47,9 @@ fn stages(explained: &RawDocumentBuf) -> Vec<String> {
     }
 }
 
-fn examined(explained: &RawDocumentBuf) -> (i64, i64, i64) {
+fn examined(explained: &RawDocumentBuf) -> (i32, i32, i32) {
     let stats = explained.get_document("executionStats").unwrap();
-    let number = |name| stats.get_i64(name).unwrap();
+    let number = |name| stats.get_i32(name).unwrap();
     (number("nReturned"), number("totalKeysExamined"), number("totalDocsExamined"))
 }
 

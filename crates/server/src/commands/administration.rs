@@ -6,7 +6,6 @@ use bson::{RawArrayBuf, RawBson, RawDocument, RawDocumentBuf, raw::cstr, rawdoc}
 use fieldveil_store::{FindOptions, Namespace};
 
 use crate::{
-    auth,
     call::Call,
     codes,
     dispatch::not_authorized,
@@ -64,11 +63,8 @@ fn data_size(call: &Call<'_>) -> CommandResult {
     let key = owned(arguments.document("keyPattern")?);
     let estimate = arguments.bool("estimate")?.unwrap_or(false);
     arguments.finish()?;
-    let (users_database, users) = auth::users::NAMESPACE;
-    let is_users = namespace.database() == users_database && namespace.collection() == users;
-    if !call.may(Access::Read, namespace.database())
-        || (is_users && !call.may(Access::UserAdmin, users_database))
-    {
+    call.check_names(namespace.database(), namespace.collection().as_bytes())?;
+    if !call.may(Access::Read, namespace.database()) {
         return Err(not_authorized(call.request));
     }
     let (bytes, documents) = match (min, max) {

@@ -278,8 +278,8 @@ async fn a_hashed_index_answers_equality() {
     assert_eq!(stage.get_str("stage").unwrap(), "IXSCAN");
     assert_eq!(stage.get_str("indexName").unwrap(), "a_hashed");
     let executed = plan.get_document("executionStats").unwrap();
-    assert_eq!(executed.get_i64("nReturned").unwrap(), 10);
-    assert_eq!(executed.get_i64("totalDocsExamined").unwrap(), 10);
+    assert_eq!(executed.get_i32("nReturned").unwrap(), 10);
+    assert_eq!(executed.get_i32("totalDocsExamined").unwrap(), 10);
     let hinted = rawdoc! {
         "count": "c", "query": { "a": { "$in": [1, 2] } }, "hint": { "a": "hashed" }, "$db": "d",
     };
