@@ -166,7 +166,7 @@ pub(crate) fn check_plaintext(value_kind: u8, value: &[u8]) -> Result<(), Cipher
             kind::STRING | kind::CODE | kind::SYMBOL => {
                 value.get(4..value.len() - 1).is_some_and(is_utf8)
             }
-            kind::DOCUMENT | kind::ARRAY => crate::raw::scan(value, |_| false).is_ok(),
+            kind::DOCUMENT | kind::ARRAY => crate::raw::check(value).is_ok(),
             _ => true,
         };
     if sound { Ok(()) } else { Err(CiphertextError::Plaintext) }

@@ -11,10 +11,15 @@ enum Treatment {
     Bypass,
 }
 
-/// Every command that is known, and its treatment. All others are refused.
+/// Every command that is known, and its treatment, the most frequent first. All others are refused.
 ///
 /// Source: MongoDB specification "Client Side Encryption", libMongoCrypt: Auto Encryption Allow-List.
 const COMMANDS: &[(&str, Treatment)] = &[
+    ("insert", Treatment::Encrypt),
+    ("find", Treatment::Encrypt),
+    ("getMore", Treatment::Bypass),
+    ("update", Treatment::Encrypt),
+    ("delete", Treatment::Encrypt),
     ("aggregate", Treatment::Encrypt),
     ("bulkWrite", Treatment::Encrypt),
     ("cleanupStructuredEncryptionData", Treatment::Encrypt),
@@ -23,13 +28,9 @@ const COMMANDS: &[(&str, Treatment)] = &[
     ("count", Treatment::Encrypt),
     ("create", Treatment::Encrypt),
     ("createIndexes", Treatment::Encrypt),
-    ("delete", Treatment::Encrypt),
     ("distinct", Treatment::Encrypt),
     ("explain", Treatment::Encrypt),
-    ("find", Treatment::Encrypt),
     ("findAndModify", Treatment::Encrypt),
-    ("insert", Treatment::Encrypt),
-    ("update", Treatment::Encrypt),
     ("abortTransaction", Treatment::Bypass),
     ("authenticate", Treatment::Bypass),
     ("buildInfo", Treatment::Bypass),
@@ -43,7 +44,6 @@ const COMMANDS: &[(&str, Treatment)] = &[
     ("endSessions", Treatment::Bypass),
     ("getCmdLineOpts", Treatment::Bypass),
     ("getLog", Treatment::Bypass),
-    ("getMore", Treatment::Bypass),
     ("getnonce", Treatment::Bypass),
     ("hello", Treatment::Bypass),
     ("killAllSessions", Treatment::Bypass),

@@ -153,7 +153,7 @@ impl<'a> CsfleMarking<'a> {
         let algorithm = algorithm.ok_or(MarkingError::NoAlgorithm)?;
         // The value is encrypted as it stands: it has to be well formed to its depth.
         if matches!(value.kind, kind::DOCUMENT | kind::ARRAY) {
-            crate::raw::scan(value.value, |_| false)?;
+            crate::raw::check(value.value)?;
         }
         Ok(Self { algorithm, key, value })
     }

@@ -121,7 +121,7 @@ fn unindexed(content: &[u8]) -> Result<Sealed<'_>, PayloadError> {
 fn in_transit(content: &[u8]) -> Result<Sealed<'_>, PayloadError> {
     let too_small = || PayloadError::Truncated { actual: content.len() };
     let (first_byte, document) = content.split_first().ok_or_else(too_small)?;
-    crate::raw::scan(document, |_| false)?;
+    crate::raw::check(document)?;
     let value_kind = find(document, "t")?
         .and_then(|element| u8::try_from(element.as_i32()?).ok())
         .ok_or(PayloadError::Field("t"))?;

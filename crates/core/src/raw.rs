@@ -7,9 +7,11 @@
 //!
 //! Source: <https://bsonspec.org/spec.html>, version 1.1.
 
+mod check;
 mod scan;
 mod write;
 
+pub(crate) use check::{check, check_each};
 pub(crate) use scan::{Site, Sites, scan};
 pub(crate) use write::{
     ArrayWriter, DocumentWriter, len_field, open_frame, push_binary, push_range, seal_frame,
@@ -170,7 +172,7 @@ impl<'a> Elements<'a> {
 impl<'a> Iterator for Elements<'a> {
     type Item = Result<Element<'a>, MalformedBson>;
 
-    #[inline]
+    #[inline(always)]
     fn next(&mut self) -> Option<Self::Item> {
         if self.rest.is_empty() {
             return None;
@@ -204,7 +206,7 @@ fn body(document: &[u8]) -> Result<&[u8], MalformedBson> {
     document.get(4..len - 1).ok_or(MalformedBson)
 }
 
-#[inline]
+#[inline(always)]
 fn split_element(bytes: &[u8]) -> Option<(Element<'_>, &[u8])> {
     let (&kind, after_kind) = bytes.split_first()?;
     let name_len = find_zero(after_kind)?;

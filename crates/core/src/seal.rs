@@ -11,7 +11,7 @@ use crate::broker::{KeyRequests, KeyVaultError};
 use crate::ciphertext::{HEADER_LEN, check_value_type, header};
 use crate::error::CoreError;
 use crate::hooked;
-use crate::marking::{CsfleAlgorithm, KeySelector, Marking, is_marking};
+use crate::marking::{CsfleAlgorithm, CsfleMarking, KeySelector, Marking, Placeholder, is_marking};
 use crate::qe;
 use crate::raw::{self, Element, Sites, kind, subtype};
 use crate::vault::VaultKey;
@@ -22,21 +22,21 @@ pub(crate) struct Marked<'a> {
     document: &'a [u8],
     sites: Sites,
     values: SmallVec<[MarkedValue<'a>; 2]>,
+    /// How many values are encrypted with an initialization vector of their own.
+    random_values: usize,
 }
 
-struct MarkedValue<'a> {
-    marking: Marking<'a>,
-    /// Place of the key that the value is encrypted under.
-    user_key: usize,
-    /// Place of the index key.
-    index_key: usize,
+/// What a marking says, with the places of keys instead of their names.
+enum MarkedValue<'a> {
+    Csfle { algorithm: CsfleAlgorithm, key: usize, value: Element<'a> },
+    Qe { placeholder: Box<Placeholder<'a>>, user_key: usize, index_key: usize },
 }
 
 impl<'a> Marked<'a> {
     /// A document whose markings are still to be [found](Self::find).
     #[inline]
     pub(crate) fn new(document: &'a [u8]) -> Self {
-        Self { document, sites: Sites::default(), values: SmallVec::new() }
+        Self { document, sites: Sites::default(), values: SmallVec::new(), random_values: 0 }
     }
 
     /// Finds the markings and asks for their keys.
@@ -47,18 +47,17 @@ impl<'a> Marked<'a> {
         self.sites.scan(self.document, is_marking)?;
         self.values.reserve(self.sites.as_slice().len());
         for site in self.sites.as_slice() {
-            let marking = Marking::parse(site.content(self.document))?;
-            let (user_key, index_key) = match &marking {
-                Marking::Csfle(marking) => {
-                    let key = requests.add(marking.key);
-                    (key, key)
+            self.values.push(match Marking::parse(site.content(self.document))? {
+                Marking::Csfle(CsfleMarking { algorithm, key, value }) => {
+                    self.random_values += usize::from(algorithm == CsfleAlgorithm::Random);
+                    MarkedValue::Csfle { algorithm, key: requests.add(key), value }
                 }
                 Marking::Qe(placeholder) => {
                     let index_key = requests.add(KeySelector::Id(placeholder.index_key));
-                    (requests.add(KeySelector::Id(placeholder.user_key)), index_key)
+                    let user_key = requests.add(KeySelector::Id(placeholder.user_key));
+                    MarkedValue::Qe { placeholder, user_key, index_key }
                 }
-            };
-            self.values.push(MarkedValue { marking, user_key, index_key });
+            });
         }
         Ok(())
     }
@@ -73,21 +72,19 @@ impl<'a> Marked<'a> {
         random: &mut dyn Random,
         out: &mut Vec<u8>,
     ) -> Result<(), CoreError> {
+        let key_at = |place: usize| keys.get(place).ok_or(KeyVaultError::Missing);
         // A ciphertext is at most 57 bytes longer than the shortest marking, which names the key.
         out.reserve(self.document.len() + self.values.len() * 57);
-        let mut ivs = Ivs::draw(self.count_random(), random)?;
+        let mut ivs = Ivs::draw(self.random_values, random)?;
         let mut jobs = SmallVec::<[_; 2]>::with_capacity(self.values.len());
         self.sites.rewrite(self.document, out, |index, out| {
-            let value = self.values.get(index).ok_or(raw::MalformedBson)?;
-            let user_key = keys.get(value.user_key).ok_or(KeyVaultError::Missing)?;
-            match &value.marking {
-                Marking::Csfle(marking) => {
-                    let value = &marking.value;
-                    let algorithm = ivs.algorithm(marking.algorithm)?;
-                    jobs.push(place(marking.algorithm, algorithm, user_key, value, out)?);
+            match self.values.get(index).ok_or(raw::MalformedBson)? {
+                MarkedValue::Csfle { algorithm, key, value } => {
+                    let iv = ivs.algorithm(*algorithm)?;
+                    jobs.push(place(*algorithm, iv, key_at(*key)?, value, out)?);
                 }
-                Marking::Qe(placeholder) => {
-                    let index_key = keys.get(value.index_key).ok_or(KeyVaultError::Missing)?;
+                MarkedValue::Qe { placeholder, user_key, index_key } => {
+                    let (user_key, index_key) = (key_at(*user_key)?, key_at(*index_key)?);
                     let payload =
                         qe::encrypt_placeholder(placeholder, user_key, index_key, random)?;
                     raw::push_binary(out, subtype::ENCRYPTED, &payload);
@@ -96,14 +93,6 @@ impl<'a> Marked<'a> {
             Ok::<_, CoreError>(kind::BINARY)
         })?;
         encrypt(&jobs, keys.first().map(Arc::as_ref), out)
-    }
-
-    fn count_random(&self) -> usize {
-        let is_random = |value: &&MarkedValue<'_>| {
-            matches!(&value.marking, Marking::Csfle(marking)
-                if marking.algorithm == CsfleAlgorithm::Random)
-        };
-        self.values.iter().filter(is_random).count()
     }
 }
 
@@ -161,27 +150,26 @@ fn place<'a>(
 
 /// Initialization vectors, all drawn at once.
 struct Ivs {
-    bytes: SmallVec<[u8; 2 * IV_LEN]>,
-    used: usize,
+    /// Those that were not handed out yet.
+    left: SmallVec<[[u8; IV_LEN]; 2]>,
 }
 
 impl Ivs {
     fn draw(count: usize, random: &mut dyn Random) -> Result<Self, CoreError> {
-        let mut bytes = SmallVec::from_elem(0, count * IV_LEN);
+        let mut left = SmallVec::from_elem([0; IV_LEN], count);
         if count > 0 {
-            random.fill_nonces(&mut bytes)?;
+            random.fill_nonces(left.as_flattened_mut())?;
         }
-        Ok(Self { bytes, used: 0 })
+        Ok(Self { left })
     }
 
     #[inline]
     fn algorithm(&mut self, algorithm: CsfleAlgorithm) -> Result<Algorithm, CoreError> {
-        if algorithm == CsfleAlgorithm::Deterministic {
-            return Ok(Algorithm::Deterministic);
+        match algorithm {
+            CsfleAlgorithm::Deterministic => Ok(Algorithm::Deterministic),
+            CsfleAlgorithm::Random => {
+                Ok(Algorithm::Random { iv: self.left.pop().ok_or(raw::MalformedBson)? })
+            }
         }
-        let rest = self.bytes.get(self.used..).unwrap_or_default();
-        let iv = *rest.first_chunk().ok_or(raw::MalformedBson)?;
-        self.used += iv.len();
-        Ok(Algorithm::Random { iv })
     }
 }

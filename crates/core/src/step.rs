@@ -121,9 +121,9 @@ impl NeedMarkings {
     /// Takes the reply.
     ///
     /// # Errors
-    /// If it is not one of query analysis.
-    pub fn feed(&mut self, reply: &RawDocument) -> Result<(), CoreError> {
-        self.operation.feed_reply(reply)
+    /// If it is not one of query analysis, or marks what cannot be encrypted.
+    pub fn feed(&mut self, reply: &RawDocument, env: &mut Env<'_>) -> Result<(), CoreError> {
+        self.operation.feed_reply(reply, env)
     }
 
     /// Ends the answer.
@@ -139,7 +139,7 @@ impl NeedMarkings {
     /// # Errors
     /// Those of both.
     pub fn answer(mut self, reply: &RawDocument, env: &mut Env<'_>) -> Result<Step, CoreError> {
-        self.feed(reply)?;
+        self.feed(reply, env)?;
         self.done(env)
     }
 }

@@ -12,9 +12,11 @@ mod schemas;
 
 pub use analysis::AnalysisError;
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use bson::{RawDocument, RawDocumentBuf};
+use smallvec::SmallVec;
 
 use self::analysis::{Reply, WireVersion};
 use self::information::NamedKeys;
@@ -36,6 +38,8 @@ use crate::vault::VaultKey;
 pub(crate) struct EncryptCommand {
     crypt: Crypt,
     command: RawDocumentBuf,
+    /// Where `$db` stands in it, which drivers add on sending.
+    database_fields: SmallVec<[Range<usize>; 1]>,
     /// First name in the command.
     name: &'static str,
     /// The database that the command goes to, if the command names that of its collection itself
@@ -48,6 +52,14 @@ pub(crate) struct EncryptCommand {
     named_keys: NamedKeys,
     /// What analysis made of the command; `None` if it needs no encryption.
     marked: Option<RawDocumentBuf>,
+}
+
+/// What has become of an analysed command.
+enum Encrypted {
+    /// It can be sent.
+    Done(RawDocumentBuf),
+    /// Keys are not cached.
+    Lacks(KeyRequests),
 }
 
 /// Encrypts a command to `database` by the schema of its collection.
@@ -63,7 +75,12 @@ pub(crate) fn encrypt_command(
     let Classified::Encrypt(target) = classify(command.as_bytes())? else {
         return Ok(Step::Ready(Ready::new(command.to_owned())));
     };
-    raw::scan(command.as_bytes(), |_| false)?;
+    let mut database_fields = SmallVec::new();
+    raw::check_each(command.as_bytes(), |element, place| {
+        if element.name == b"$db" {
+            database_fields.push(place);
+        }
+    })?;
     let mut schemas = CommandSchemas::new(target.database.unwrap_or(database), target.collection);
     if target.command == "aggregate" {
         for collection in collections_of_aggregate(command.as_bytes())? {
@@ -76,6 +93,7 @@ pub(crate) fn encrypt_command(
     let operation = Box::new(EncryptCommand {
         crypt: crypt.clone(),
         command: command.to_owned(),
+        database_fields,
         name: target.command,
         sent_to: target.database.map(|_| database.to_owned()),
         schemas,
@@ -200,16 +218,28 @@ impl EncryptCommand {
             return Ok(Step::Markings(NeedMarkings::new(self, request)));
         }
         self.marked = self.analyse_here()?;
-        self.find_keys(env)
+        match self.encrypt_with_cached_keys(self.marked.as_deref(), env)? {
+            Encrypted::Done(document) => Ok(Step::Ready(Ready::new(document))),
+            Encrypted::Lacks(requests) => self.find_keys(requests, env),
+        }
     }
 
-    /// Takes the reply of the analysing process.
-    pub(crate) fn feed_reply(&mut self, reply: &RawDocument) -> Result<(), CoreError> {
-        self.reply = Some(match self.wire_version {
-            WireVersion::Asked => Reply::WireVersion(analysis::read_wire_version(reply)?),
-            WireVersion::NotNeeded | WireVersion::Known(_) => {
-                Reply::Analysed(analysis::read_marked(reply)?.map(RawDocument::to_owned))
+    /// Takes the reply of the analysing process. What it marks is encrypted at once, if the keys are
+    /// there: the reply is the caller's, and would have to be copied to be kept.
+    pub(crate) fn feed_reply(
+        &mut self,
+        reply: &RawDocument,
+        env: &mut Env<'_>,
+    ) -> Result<(), CoreError> {
+        self.reply = Some(if self.wire_version == WireVersion::Asked {
+            Reply::WireVersion(analysis::read_wire_version(reply)?)
+        } else {
+            let marked = analysis::read_marked(reply)?;
+            let encrypted = self.encrypt_with_cached_keys(marked, env)?;
+            if let Encrypted::Lacks(_) = encrypted {
+                self.marked = marked.map(RawDocument::to_owned);
             }
+            Reply::Analysed(encrypted)
         });
         Ok(())
     }
@@ -224,24 +254,34 @@ impl EncryptCommand {
                 }
                 self.find_schemas(env)
             }
-            Reply::Analysed(marked) => {
-                self.marked = marked;
-                self.find_keys(env)
-            }
+            Reply::Analysed(Encrypted::Done(document)) => Ok(Step::Ready(Ready::new(document))),
+            Reply::Analysed(Encrypted::Lacks(requests)) => self.find_keys(requests, env),
+        }
+    }
+
+    /// Encrypts what analysis made of the command, unless a key of its markings is not cached.
+    fn encrypt_with_cached_keys(
+        &self,
+        marked: Option<&RawDocument>,
+        env: &mut Env<'_>,
+    ) -> Result<Encrypted, CoreError> {
+        let mut requests = KeyRequests::default();
+        let mut marked = marked.map(|marked| Marked::new(marked.as_bytes()));
+        if let Some(marked) = &mut marked {
+            marked.find(&mut requests)?;
+        }
+        match self.crypt.key_cache().get_all(requests.selectors(), env.now) {
+            Some(keys) => Ok(Encrypted::Done(self.outgoing(marked.as_ref(), &keys, env)?)),
+            None => Ok(Encrypted::Lacks(requests)),
         }
     }
 
     /// Gets the keys of all markings.
-    fn find_keys(self: Box<Self>, env: &mut Env<'_>) -> Result<Step, CoreError> {
-        let mut requests = KeyRequests::default();
-        if let Some(marked) = &self.marked {
-            let mut marked = Marked::new(marked.as_bytes());
-            marked.find(&mut requests)?;
-            if let Some(keys) = self.crypt.key_cache().get_all(requests.selectors(), env.now) {
-                let document = self.outgoing(Some(&marked), &keys, env)?;
-                return Ok(Step::Ready(Ready::new(document)));
-            }
-        }
+    fn find_keys(
+        self: Box<Self>,
+        requests: KeyRequests,
+        env: &mut Env<'_>,
+    ) -> Result<Step, CoreError> {
         let crypt = self.crypt.clone();
         KeyHunt::start(&crypt, requests, &[], Waiting::Command(self), env)
     }

@@ -93,7 +93,7 @@ fn begin(
     };
     check_value_type(algorithm, value.kind, value.value)?;
     if matches!(value.kind, kind::DOCUMENT | kind::ARRAY) {
-        raw::scan(value.value, |_| false)?;
+        raw::check(value.value)?;
     }
     match (options.query_type, is_expression) {
         (Some(QueryType::Range), false) => return Err(OptionsError::RangeNeedsExpression.into()),

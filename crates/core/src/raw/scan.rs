@@ -85,13 +85,13 @@ impl Sites {
                 *out.get_mut(kind_at).ok_or(MalformedBson)? = kind;
                 index += 1;
             }
-            let at = edge.at as usize;
-            out.extend_from_slice(document.get(copied..at).ok_or(MalformedBson)?);
-            copied = at;
+            // Where the edge will be, once what is before it is copied together with what follows.
+            let at = out.len() + (edge.at as usize).checked_sub(copied).ok_or(MalformedBson)?;
             if edge.is_start {
-                open.push(out.len());
+                open.push(at);
             } else {
-                super::write::patch_len(out, open.pop().ok_or(MalformedBson)?)?;
+                // Between its edges there are sites, so its length is copied already.
+                super::write::set_len(out, open.pop().ok_or(MalformedBson)?, at)?;
             }
         }
         out.extend_from_slice(document.get(copied..).ok_or(MalformedBson)?);

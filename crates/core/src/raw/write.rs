@@ -17,12 +17,13 @@ pub(crate) fn open_frame(out: &mut Vec<u8>) -> usize {
 /// If the document is longer than a length can say.
 pub(crate) fn seal_frame(out: &mut Vec<u8>, start: usize) -> Result<(), MalformedBson> {
     out.push(0);
-    patch_len(out, start)
+    let end = out.len();
+    set_len(out, start, end)
 }
 
-/// Writes the length of the document that starts at `start` and ends with `out`.
-pub(super) fn patch_len(out: &mut [u8], start: usize) -> Result<(), MalformedBson> {
-    let len = i32::try_from(out.len() - start).map_err(|_| MalformedBson)?;
+/// Writes the length of the document that starts at `start` and ends, or will end, at `end`.
+pub(super) fn set_len(out: &mut [u8], start: usize, end: usize) -> Result<(), MalformedBson> {
+    let len = i32::try_from(end - start).map_err(|_| MalformedBson)?;
     let field = out.get_mut(start..start + 4).ok_or(MalformedBson)?;
     field.copy_from_slice(&len.to_le_bytes());
     Ok(())
@@ -79,6 +80,21 @@ impl<'a> DocumentWriter<'a> {
             at = next;
         }
         self.out.extend_from_slice(body.get(copied..).ok_or(MalformedBson)?);
+        Ok(())
+    }
+
+    /// Copies the elements of `document` but those at these places, which come in order.
+    pub(crate) fn copy_around(
+        &mut self,
+        document: &[u8],
+        dropped: &[Range<usize>],
+    ) -> Result<(), MalformedBson> {
+        let mut at = 4;
+        let last = document.len().saturating_sub(1);
+        for up_to in dropped.iter().chain([&(last..last)]) {
+            self.out.extend_from_slice(document.get(at..up_to.start).ok_or(MalformedBson)?);
+            at = up_to.end;
+        }
         Ok(())
     }
 

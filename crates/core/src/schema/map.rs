@@ -37,7 +37,7 @@ impl SchemaMap {
         map: &RawDocument,
         parse: fn(&Element<'_>) -> Result<CollectionSchema, SchemaError>,
     ) -> Result<Self, MalformedBson> {
-        crate::raw::scan(map.as_bytes(), |_| false)?;
+        crate::raw::check(map.as_bytes())?;
         let mut entries = BTreeMap::new();
         for element in Elements::of(map.as_bytes())? {
             let element = element?;

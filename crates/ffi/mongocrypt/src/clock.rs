@@ -3,15 +3,23 @@
 
 use std::time::Duration;
 
+use fieldveil_core::Env;
+use fieldveil_crypto::Random;
+
+/// What a step gets of the outside, at this moment.
+pub(crate) fn env(random: &mut dyn Random) -> Env<'_> {
+    Env::new(monotonic_time(), unix_time_ms, random)
+}
+
 /// Unix time in milliseconds.
-pub(crate) fn unix_time_ms() -> i64 {
+fn unix_time_ms() -> i64 {
     let time = read(Clock::Real);
     let seconds = i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
     seconds.saturating_mul(1000).saturating_add(time.subsec_millis().into())
 }
 
 /// Time since some moment before the first call; never goes back.
-pub(crate) fn monotonic_time() -> Duration {
+fn monotonic_time() -> Duration {
     read(Clock::Monotonic)
 }
 

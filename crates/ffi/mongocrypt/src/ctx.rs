@@ -160,7 +160,7 @@ impl Ctx {
     ) -> Result<(), Refusal> {
         let engine = &*self.engine;
         let mut random = engine.random;
-        let mut env = Env::new(clock::monotonic_time(), clock::unix_time_ms, &mut random);
+        let mut env = clock::env(&mut random);
         let step = next(&engine.core, &mut env).map_err(|error| self.failure(&error))?;
         let step = match &engine.analyser {
             Analyser::Library(used) => analyse::by_library(used, step, &mut env)?,

@@ -4,8 +4,8 @@ use bson::{RawDocument, RawDocumentBuf};
 use fieldveil_analysis::{AnalyzeError, EncryptionSchema, SchemaSet, analyze, analyze_request};
 use std::sync::Arc;
 
-use super::EncryptCommand;
 use super::information::{self, Addressee};
+use super::{EncryptCommand, Encrypted};
 use crate::error::CoreError;
 use crate::raw::{DocumentWriter, Elements, MalformedBson, find};
 use crate::schema::SchemaError;
@@ -76,8 +76,8 @@ pub(super) fn read_wire_version(reply: &RawDocument) -> Result<i32, AnalysisErro
 pub(super) enum Reply {
     /// How old it is.
     WireVersion(i32),
-    /// The command with markings; `None` if it goes as it came.
-    Analysed(Option<RawDocumentBuf>),
+    /// What is to be encrypted, and that it is, if the keys were there.
+    Analysed(Encrypted),
 }
 
 /// The command with markings, from the reply to a command. `None` if no schema has an encrypted field.
@@ -153,7 +153,7 @@ impl EncryptCommand {
         if self.name == "create" {
             self.copy_create(&mut writer)?;
         } else {
-            writer.copy_without(command, |element| element.name == b"$db")?;
+            writer.copy_around(command, &self.database_fields)?;
         }
         if takes_json_schemas {
             information::write_json_schemas(&mut writer, &self.schemas, false)?;

@@ -52,9 +52,7 @@ impl EncryptCommand {
             command = self.with_information(&command, keys)?;
         }
         // Drivers add `$db` on the way to analysis; who sent it here wants it back.
-        if find(self.command.as_bytes(), "$db")?.is_some()
-            && find(command.as_bytes(), "$db")?.is_none()
-        {
+        if !self.database_fields.is_empty() && find(command.as_bytes(), "$db")?.is_none() {
             command.append(bson::raw::cstr!("$db"), self.database());
         }
         Ok(command)

@@ -165,7 +165,7 @@ impl CommandSchemas {
 
     /// Takes a document of `listCollections`.
     pub(super) fn feed(&mut self, info: &[u8]) -> Result<(), SchemaError> {
-        crate::raw::scan(info, |_| false)?;
+        crate::raw::check(info)?;
         let name = find(info, "name")?.and_then(|element| element.as_str());
         let name = name.ok_or_else(|| SchemaError::NoName(self.database().to_owned()))?;
         let Some(entry) = self.entries.iter_mut().find(|entry| entry.collection() == name) else {

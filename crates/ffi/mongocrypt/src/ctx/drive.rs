@@ -7,6 +7,7 @@ use fieldveil_core::Step;
 
 use super::{Ctx, Phase, Refusal, WRONG_STATE, call};
 use crate::binary::Binary;
+use crate::clock;
 use crate::kms::KmsCtx;
 
 /// Points `op_bson` at the filter or command to run. It lives as long as the context.
@@ -41,12 +42,14 @@ pub extern "C" fn mongocrypt_ctx_mongo_db(ctx: Option<&mut Ctx>) -> *const c_cha
 #[unsafe(no_mangle)]
 pub extern "C" fn mongocrypt_ctx_mongo_feed(ctx: Option<&mut Ctx>, reply: Option<&Binary>) -> bool {
     call(ctx, false, |ctx| {
+        let mut random = ctx.engine.random;
+        let mut env = clock::env(&mut random);
         let step = ctx.step()?;
         let view = reply.ok_or("invalid NULL input")?;
         let document = |malformed: &'static str| view.document().ok_or(malformed);
         match step {
             Step::CollectionInfo(need) => need.feed(document("BSON malformed")?),
-            Step::Markings(need) => need.feed(document("BSON malformed")?),
+            Step::Markings(need) => need.feed(document("BSON malformed")?, &mut env),
             Step::Keys(need) => need.feed(document("malformed BSON for key document")?),
             Step::Credentials(_) | Step::Kms(_) | Step::Ready(_) => return Err(WRONG_STATE.into()),
         }?;
