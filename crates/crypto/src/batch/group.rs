@@ -12,10 +12,10 @@ use crate::cipher::BLOCK;
 
 /// How many jobs are worked on together. More are taken in groups of as many, so that a caller who
 /// splits a batch loses nothing by splitting it there.
-pub const GROUP: usize = 64;
+pub const GROUP: usize = 72;
 
 /// A group of which little has to be cleared for a few jobs.
-const SMALL_GROUP: usize = 16;
+const SMALL_GROUP: usize = 18;
 
 /// From this length on a value is worth a pass of its own.
 const LARGE: usize = 16 * 1024;

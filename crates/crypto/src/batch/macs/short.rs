@@ -4,7 +4,7 @@
 use super::Message;
 use crate::simd::x86_64::{Avx512, SHORT, Short};
 
-const LANES: usize = 8;
+const LANES: usize = 9;
 
 pub(super) fn is_short(message: &Message<'_>) -> bool {
     message.parts.iter().map(|part| part.len()).sum::<usize>() <= SHORT
@@ -16,6 +16,8 @@ pub(super) fn macs<'a>(
     message: &impl Fn(usize) -> Message<'a>,
     out: &mut [[u8; 32]],
 ) -> usize {
+    // Nine at a time, unless one alone would be left: then eight.
+    let full = if out.len() % LANES == 1 { LANES - 1 } else { LANES };
     let (mut places, mut waiting, mut long) = ([0; LANES], 0, 0);
     let mut lanes = None;
     for index in 0..out.len() {
@@ -30,8 +32,8 @@ pub(super) fn macs<'a>(
         lanes[waiting] = short;
         places[waiting] = index;
         waiting += 1;
-        if waiting == LANES {
-            flush(kernel, lanes, &places, out);
+        if waiting == full {
+            flush(kernel, lanes, &places[..waiting], out);
             waiting = 0;
         }
     }
@@ -44,10 +46,15 @@ pub(super) fn macs<'a>(
 /// Hashes as many messages as there are places for.
 fn flush(kernel: Avx512, lanes: &[Short<'_>; LANES], places: &[usize], out: &mut [[u8; 32]]) {
     let mut macs = [[0; 32]; LANES];
-    match (places.len(), lanes.first_chunk(), macs.first_chunk_mut()) {
-        (0, ..) => {}
-        (..5, Some(lanes), Some(macs)) => kernel.hmac_x4(lanes, macs),
-        _ => kernel.hmac_x8(lanes, &mut macs),
+    let count = places.len();
+    if let (1..5, Some(lanes), Some(macs)) = (count, lanes.first_chunk(), macs.first_chunk_mut()) {
+        kernel.hmac_x4(lanes, macs);
+    } else if let (5..9, Some(lanes), Some(macs)) =
+        (count, lanes.first_chunk(), macs.first_chunk_mut())
+    {
+        kernel.hmac_x8(lanes, macs);
+    } else if count == LANES {
+        kernel.hmac_x9(lanes, &mut macs);
     }
     for (place, mac) in places.iter().zip(macs) {
         out[*place] = mac;

@@ -1,4 +1,4 @@
-//! AVX-512: eight lanes of 64 bits, or four.
+//! AVX-512: eight lanes of 64 bits, with a ninth message beside them, or four.
 
 use std::arch::x86_64::*;
 
@@ -7,6 +7,7 @@ use lanes::{compress_x4, compress_x8};
 
 mod hmac;
 mod lanes;
+mod nine;
 mod sha512;
 
 pub(crate) use hmac::{SHORT, Short};
@@ -43,6 +44,15 @@ impl Avx512 {
     pub(crate) fn sha512_x4(self, state: &mut [[u64; 4]; 8], blocks: &[[u8; 128]; 4]) {
         // SAFETY: `self` proves that the processor has the instructions.
         unsafe { sha512_x4(state, blocks) }
+    }
+
+    /// The first half of the HMAC-SHA-512 of each of nine short messages.
+    ///
+    /// # Panics
+    /// If a message is not short.
+    pub(crate) fn hmac_x9(self, messages: &[Short<'_>; 9], out: &mut [[u8; 32]; 9]) {
+        // SAFETY: `self` proves that the processor has the instructions.
+        unsafe { hmac::hmac_x9(messages, out) }
     }
 
     /// The first half of the HMAC-SHA-512 of each of eight short messages.

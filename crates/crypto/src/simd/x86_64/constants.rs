@@ -1,5 +1,9 @@
 //! Round constants.
 
+/// At the begin of a line of the cache.
+#[repr(C, align(64))]
+pub(super) struct Aligned<T>(pub(super) T);
+
 /// SHA-256 (FIPS 180-4, section 4.2.2): the first 32 bits of the fractional parts of the cube roots
 /// of the first 64 primes.
 #[rustfmt::skip]
@@ -25,7 +29,7 @@ pub(super) static K256: [u32; 64] = [
 /// SHA-512 (FIPS 180-4, section 4.2.3): the first 64 bits of the fractional parts of the cube roots
 /// of the first 80 primes.
 #[rustfmt::skip]
-pub(super) static K512: [u64; 80] = [
+pub(super) static K512: Aligned<[u64; 80]> = Aligned([
     0x428a_2f98_d728_ae22, 0x7137_4491_23ef_65cd,
     0xb5c0_fbcf_ec4d_3b2f, 0xe9b5_dba5_8189_dbbc,
     0x3956_c25b_f348_b538, 0x59f1_11f1_b605_d019,
@@ -66,4 +70,4 @@ pub(super) static K512: [u64; 80] = [
     0x3c9e_be0a_15c9_bebc, 0x431d_67c4_9c10_0d4c,
     0x4cc5_d4be_cb3e_42b6, 0x597f_299c_fc65_7e2a,
     0x5fcb_6fab_3ad6_faec, 0x6c44_198c_4a47_5817,
-];
+]);

@@ -245,7 +245,7 @@ pub(super) fn extend(w: &mut [__m256i; 4], keyed: &mut Keyed, i: usize) {
 #[inline]
 #[target_feature(enable = "avx2")]
 fn add_constants(words: __m256i, keyed: &mut Keyed, i: usize) {
-    let (k, _) = K512.as_chunks::<4>();
+    let (k, _) = K512.0.as_chunks::<4>();
     let sum = _mm256_add_epi64(words, avx2::load(&k[i]));
     // SAFETY: 32 bytes are writable, and aligned.
     unsafe { _mm256_store_si256(keyed[i].0.as_mut_ptr().cast(), sum) }

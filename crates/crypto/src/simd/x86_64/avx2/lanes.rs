@@ -52,7 +52,7 @@ pub(super) fn compress(state: &mut [V; 8], words: &mut [V; 16]) {
             words[$i]
         }};
     }
-    let (k, _) = K512.as_chunks::<16>();
+    let (k, _) = K512.0.as_chunks::<16>();
     rounds!(given, k[0]);
     for k in &k[1..] {
         rounds!(scheduled, k);

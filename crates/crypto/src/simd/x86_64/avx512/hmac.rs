@@ -5,15 +5,15 @@
 //! under a mask, and the inner digest is already what the outer block begins with.
 
 use std::arch::x86_64::*;
+use std::mem::MaybeUninit;
+use std::{hint, ptr};
 
 use super::super::avx2;
 use super::lanes::{compress_x4, compress_x8};
+use super::nine::{Frame, OUTER_BITS, hash};
 
 /// Messages up to this length fill one block together with their padding.
 pub(crate) const SHORT: usize = 128 - 17;
-
-/// Bits of the block of the pad and of the digest, which is the message of the outer hash.
-const OUTER_BITS: i64 = (128 + 64) * 8;
 
 /// A message and its key.
 #[derive(Clone, Copy)]
@@ -27,19 +27,66 @@ pub(crate) struct Short<'a> {
 }
 
 /// # Safety
+/// The processor must have AVX2, BMI1, BMI2, and AVX-512 F, BW and VL.
+#[target_feature(enable = "avx2,bmi1,bmi2,avx512f,avx512bw,avx512vl")]
+pub(super) unsafe fn hmac_x9(messages: &[Short<'_>; 9], out: &mut [[u8; 32]; 9]) {
+    let Blocks { rows, bits, has_high } = load_blocks(messages);
+    let mut frame = MaybeUninit::<Frame>::uninit();
+    let frame = frame.as_mut_ptr();
+    let [eight @ .., ninth] = messages;
+    // SAFETY: what is written are places in `frame`, which is aligned; `hash` gets all of them.
+    unsafe {
+        for half in 0..2 {
+            let words = (&raw mut (*frame).words).cast::<[__m512i; 8]>().add(half);
+            let ninth_words = (&raw mut (*frame).ninth_words).cast::<__m512i>().add(half);
+            let [eight @ .., ninth] = rows[half];
+            words.write(if half == 0 || has_high { transpose(eight) } else { eight });
+            ninth_words.write(ninth);
+        }
+        let [eight_bits @ .., ninth_bits] = bits;
+        (&raw mut (*frame).words[15]).write(load(&eight_bits));
+        (*frame).ninth_words[15] = ninth_bits;
+        (*frame).inner = ninth.inner;
+        (*frame).outer = ninth.outer;
+        let same_key = |message: &Short<'_>| {
+            ptr::eq(message.inner, ninth.inner) && ptr::eq(message.outer, ninth.outer)
+        };
+        if eight.iter().all(same_key) {
+            (*frame).inner_lanes = ptr::null();
+            (*frame).outer_lanes = ptr::null();
+            hash(frame);
+        } else {
+            let mut states = [
+                transpose(eight.each_ref().map(|message| load(message.inner))),
+                transpose(eight.each_ref().map(|message| load(message.outer))),
+            ];
+            (*frame).inner_lanes = &raw const states[0];
+            (*frame).outer_lanes = &raw const states[1];
+            hash(frame);
+            zeroize::zeroize_flat_type(&raw mut states);
+        }
+    }
+    // SAFETY: the kernel has written these.
+    let (after, ninth_after) = unsafe { (&(*frame).after, &(*frame).ninth_after) };
+    let [eight @ .., ninth] = out;
+    for (out, row) in eight.iter_mut().zip(transpose(*after)) {
+        let digest = _mm512_castsi512_si256(_mm512_shuffle_epi8(row, to_little_endian()));
+        // SAFETY: 32 bytes are writable, and the store needs no alignment.
+        unsafe { _mm256_storeu_si256(out.as_mut_ptr().cast(), digest) }
+    }
+    for (bytes, word) in ninth.as_chunks_mut().0.iter_mut().zip(ninth_after) {
+        *bytes = word.to_be_bytes();
+    }
+}
+
+/// # Safety
 /// The processor must have AVX2, BMI2, and AVX-512 F, BW and VL.
 #[target_feature(enable = "avx2,bmi2,avx512f,avx512bw,avx512vl")]
 pub(super) unsafe fn hmac_x8(messages: &[Short<'_>; 8], out: &mut [[u8; 32]; 8]) {
-    let mut rows = [[_mm512_setzero_si512(); 8]; 2];
-    let mut bits = [0; 8];
-    for lane in 0..8 {
-        ([rows[0][lane], rows[1][lane]], bits[lane]) = load_block(messages[lane].parts);
-    }
+    let Blocks { rows, bits, has_high } = load_blocks(messages);
     let mut words = [_mm512_setzero_si512(); 16];
-    for half in 0..2 {
-        let to_little_endian = |row| _mm512_shuffle_epi8(row, to_little_endian());
-        let columns = transpose(rows[half].map(to_little_endian));
-        words[8 * half..8 * half + 8].copy_from_slice(&columns);
+    for half in 0..=usize::from(has_high) {
+        words[8 * half..8 * half + 8].copy_from_slice(&transpose(rows[half]));
     }
     words[15] = load(&bits);
     let mut state = load_states(messages.map(|message| message.inner));
@@ -64,21 +111,13 @@ pub(super) unsafe fn hmac_x8(messages: &[Short<'_>; 8], out: &mut [[u8; 32]; 8])
 /// The processor must have AVX2, BMI2, and AVX-512 F, BW and VL.
 #[target_feature(enable = "avx2,bmi2,avx512f,avx512bw,avx512vl")]
 pub(super) unsafe fn hmac_x4(messages: &[Short<'_>; 4], out: &mut [[u8; 32]; 4]) {
-    let mut rows = [[_mm256_setzero_si256(); 4]; 4];
-    let mut bits = [0; 4];
-    for lane in 0..4 {
-        let (halves, length) = load_block(messages[lane].parts);
-        for half in 0..2 {
-            let row = _mm512_shuffle_epi8(halves[half], to_little_endian());
-            rows[2 * half][lane] = _mm512_castsi512_si256(row);
-            rows[2 * half + 1][lane] = _mm512_extracti64x4_epi64::<1>(row);
-        }
-        bits[lane] = length;
-    }
+    let Blocks { rows, bits, has_high } = load_blocks(messages);
     let mut words = [_mm256_setzero_si256(); 16];
-    for quarter in 0..4 {
-        let columns = avx2::transpose(rows[quarter]);
-        words[4 * quarter..4 * quarter + 4].copy_from_slice(&columns);
+    for half in 0..=usize::from(has_high) {
+        let low = avx2::transpose(rows[half].map(|row| _mm512_castsi512_si256(row)));
+        let high = avx2::transpose(rows[half].map(|row| _mm512_extracti64x4_epi64::<1>(row)));
+        words[8 * half..8 * half + 4].copy_from_slice(&low);
+        words[8 * half + 4..8 * half + 8].copy_from_slice(&high);
     }
     words[15] = avx2::load(&bits);
     let mut state = load_four_states(messages.map(|message| message.inner));
@@ -100,35 +139,77 @@ pub(super) unsafe fn hmac_x4(messages: &[Short<'_>; 4], out: &mut [[u8; 32]; 4])
     }
 }
 
-/// Both halves of the block of a message, without its length in bits, and that length.
+/// Messages as blocks of words.
+struct Blocks<const N: usize> {
+    /// Both halves of each, without the length in bits.
+    rows: [[__m512i; N]; 2],
+    bits: [u64; N],
+    /// Whether there is anything in the second halves.
+    has_high: bool,
+}
+
+/// A loop that is not unrolled: the processor keeps only so many instructions decoded, and the
+/// kernels need most of that room.
 #[inline]
 #[target_feature(enable = "bmi2,avx512f,avx512bw")]
-fn load_block(parts: [&[u8]; 3]) -> ([__m512i; 2], u64) {
-    let [a, b, c] = parts.map(<[u8]>::len);
-    let length = a.saturating_add(b).saturating_add(c);
-    assert!(length <= SHORT);
-    let halves = if length < 64 {
-        let low = load_half(parts[0], 0, 0);
-        let low = _mm512_or_si512(low, load_half(parts[1], a, 0));
-        let low = _mm512_or_si512(low, load_half(parts[2], a + b, 0));
-        [low, _mm512_setzero_si512()]
-    } else {
-        [0, 64].map(|from| {
-            let half = load_half(parts[0], 0, from);
-            let half = _mm512_or_si512(half, load_half(parts[1], a, from));
-            _mm512_or_si512(half, load_half(parts[2], a + b, from))
-        })
-    };
-    let (mark, mask) = (_mm512_set1_epi8(i8::MIN), 1u128 << length);
-    let low = _mm512_mask_mov_epi8(halves[0], mask as u64, mark);
-    let high = _mm512_mask_mov_epi8(halves[1], (mask >> 64) as u64, mark);
-    ([low, high], (length as u64 + 128) * 8)
+fn load_blocks<const N: usize>(messages: &[Short<'_>; N]) -> Blocks<N> {
+    let mut rows = [[_mm512_setzero_si512(); N]; 2];
+    let mut bits = [0; N];
+    let mut longest = 0;
+    for lane in 0..hint::black_box(N).min(N) {
+        let parts = messages[lane].parts;
+        let [a, b, c] = parts.map(<[u8]>::len);
+        let length = a.saturating_add(b).saturating_add(c);
+        assert!(length <= SHORT);
+        longest = longest.max(length);
+        bits[lane] = (length as u64 + 128) * 8;
+        if length < 64 {
+            rows[0][lane] = load_low(parts, length);
+        } else {
+            for half in 0..2 {
+                rows[half][lane] = load_half(parts, length, 64 * half);
+            }
+        }
+    }
+    Blocks { rows, bits, has_high: longest >= 64 }
+}
+
+/// What [`load_half`] gives for the first half and a message that ends in it.
+#[inline]
+#[target_feature(enable = "bmi2,avx512f,avx512bw")]
+fn load_low(parts: [&[u8]; 3], length: usize) -> __m512i {
+    let mut low = _mm512_setzero_si512();
+    let mut at = 0;
+    for part in parts {
+        // An address that is not mapped would cost much time, though nothing is read there.
+        if !part.is_empty() {
+            let mask = _bzhi_u64(u64::MAX, part.len() as u32) << at;
+            let start = part.as_ptr().wrapping_sub(at);
+            // SAFETY: what the mask lets through are bytes of `part`; others are not accessed.
+            low = _mm512_or_si512(low, unsafe { _mm512_maskz_loadu_epi8(mask, start.cast()) });
+            at += part.len();
+        }
+    }
+    let low = _mm512_mask_mov_epi8(low, 1 << length, _mm512_set1_epi8(i8::MIN));
+    _mm512_shuffle_epi8(low, to_little_endian())
+}
+
+/// The half that begins at `from` of the block of a message, as words, without its length in bits.
+#[inline]
+#[target_feature(enable = "bmi2,avx512f,avx512bw")]
+fn load_half([a, b, c]: [&[u8]; 3], length: usize, from: usize) -> __m512i {
+    let half = load_part(a, 0, from);
+    let half = _mm512_or_si512(half, load_part(b, a.len(), from));
+    let half = _mm512_or_si512(half, load_part(c, a.len() + b.len(), from));
+    let mark = if length & 64 == from { 1 << (length % 64) } else { 0 };
+    let half = _mm512_mask_mov_epi8(half, mark, _mm512_set1_epi8(i8::MIN));
+    _mm512_shuffle_epi8(half, to_little_endian())
 }
 
 /// Of a part that begins at `at` in a block, what is in the half that begins at `from`.
 #[inline]
 #[target_feature(enable = "bmi2,avx512f,avx512bw")]
-fn load_half(part: &[u8], at: usize, from: usize) -> __m512i {
+fn load_part(part: &[u8], at: usize, from: usize) -> __m512i {
     // An address that is not mapped would cost much time, though nothing is read there.
     if part.is_empty() || at + part.len() <= from || from + 64 <= at {
         return _mm512_setzero_si512();
@@ -145,7 +226,7 @@ fn load_half(part: &[u8], at: usize, from: usize) -> __m512i {
 #[inline]
 #[target_feature(enable = "avx512f")]
 fn load_states(states: [&[u64; 8]; 8]) -> [__m512i; 8] {
-    if states.iter().all(|state| std::ptr::eq(*state, states[0])) {
+    if states.iter().all(|state| ptr::eq(*state, states[0])) {
         return states[0].map(|word| _mm512_set1_epi64(word.cast_signed()));
     }
     transpose(states.map(|state| load(state)))

@@ -106,7 +106,7 @@ macro_rules! compress {
                     "dec {count:e}",
                     "jnz 2b",
                     sixteen_rounds!($v, $to, "# "),
-                    k = inout(reg) K512.as_ptr() => _,
+                    k = inout(reg) K512.0.as_ptr() => _,
                     count = inout(reg) 4 => _,
                     inout($r0) *a, inout($r1) *b, inout($r2) *c, inout($r3) *d,
                     inout($r4) *e, inout($r5) *f, inout($r6) *g, inout($r7) *h,
