@@ -4,7 +4,7 @@ mod collection;
 mod encrypted_fields;
 mod map;
 
-pub(crate) use collection::CollectionSchema;
+pub(crate) use collection::{CollectionSchema, write_json_schema};
 pub use encrypted_fields::EncryptedFieldsError;
 pub(crate) use encrypted_fields::{EncryptedFields, FieldKey};
 pub(crate) use map::SchemaMap;

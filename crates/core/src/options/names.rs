@@ -27,7 +27,7 @@ impl Algorithm {
     /// # Errors
     /// If it is not known, or that of a preview that has ended.
     pub fn parse(name: &str) -> Result<Self, OptionsError> {
-        let is = |other: &str| name.eq_ignore_ascii_case(other);
+        let is = |other: &str| name == other || name.eq_ignore_ascii_case(other);
         if is("rangePreview") {
             return Err(OptionsError::DeprecatedAlgorithm {
                 name: "rangePreview",

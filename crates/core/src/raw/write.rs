@@ -55,6 +55,11 @@ impl<'a> DocumentWriter<'a> {
         self.out
     }
 
+    /// Where whole elements can be appended.
+    pub(crate) fn elements(&mut self) -> &mut Vec<u8> {
+        self.out
+    }
+
     /// Appends an element whose value bytes are at hand.
     pub(crate) fn raw(&mut self, kind: u8, name: &[u8], value: &[u8]) -> &mut Self {
         self.element(kind, name).extend_from_slice(value);

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use bson::{RawDocument, RawDocumentBuf};
+use bson::RawDocumentBuf;
 use fieldveil_analysis::{EncryptionSchema, SchemaOrigin};
 
 use super::{EncryptedFields, SchemaError};
@@ -20,6 +20,8 @@ pub(crate) struct CollectionSchema {
 #[derive(Debug)]
 pub(crate) struct JsonSchema {
     document: RawDocumentBuf,
+    /// `jsonSchema` and `isRemoteSchema`, as every command on the collection is analysed with.
+    elements: Vec<u8>,
     origin: SchemaOrigin,
     compiled: OnceLock<Arc<EncryptionSchema>>,
 }
@@ -27,17 +29,15 @@ pub(crate) struct JsonSchema {
 impl JsonSchema {
     /// A schema from a validator of the server (`Remote`) or from the client's own map (`Local`).
     pub(crate) fn new(document: RawDocumentBuf, origin: SchemaOrigin) -> Self {
-        Self { document, origin, compiled: OnceLock::new() }
+        let is_remote = origin == SchemaOrigin::Remote;
+        let mut elements = Vec::new();
+        write_json_schema(&mut elements, document.as_bytes(), is_remote);
+        Self { document, elements, origin, compiled: OnceLock::new() }
     }
 
-    /// The schema as it was given.
-    pub(crate) fn document(&self) -> &RawDocument {
-        &self.document
-    }
-
-    /// Whether it came from the server, where it may hold other validation.
-    pub(crate) fn is_remote(&self) -> bool {
-        self.origin == SchemaOrigin::Remote
+    /// `jsonSchema` and `isRemoteSchema`, for a command to query analysis.
+    pub(crate) fn elements(&self) -> &[u8] {
+        &self.elements
     }
 
     /// The compiled schema.
@@ -51,6 +51,15 @@ impl JsonSchema {
         let compiled = Arc::new(EncryptionSchema::parse(&self.document, self.origin)?);
         Ok(self.compiled.get_or_init(|| compiled))
     }
+}
+
+/// Appends `jsonSchema` and `isRemoteSchema`: whether it came from the server, where it may hold other
+/// validation.
+pub(crate) fn write_json_schema(out: &mut Vec<u8>, document: &[u8], is_remote: bool) {
+    out.extend_from_slice(b"\x03jsonSchema\0");
+    out.extend_from_slice(document);
+    out.extend_from_slice(b"\x08isRemoteSchema\0");
+    out.push(u8::from(is_remote));
 }
 
 impl CollectionSchema {
@@ -167,8 +176,8 @@ mod tests {
         } } };
         let schema = CollectionSchema::from_collection_info(info.as_bytes(), "d.c").unwrap();
         let json = schema.json.unwrap();
-        assert!(json.is_remote());
-        assert_eq!(json.document(), &*rawdoc! { "bsonType": "object" });
+        assert!(json.elements().ends_with(b"isRemoteSchema\0\x01"));
+        assert_eq!(json.document, rawdoc! { "bsonType": "object" });
     }
 
     #[test]

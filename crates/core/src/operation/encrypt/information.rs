@@ -9,7 +9,7 @@ use crate::command::CommandError;
 use crate::error::CoreError;
 use crate::key_id::KeyId;
 use crate::raw::{DocumentWriter, Element, Elements, MalformedBson, find, subtype};
-use crate::schema::EncryptedFields;
+use crate::schema::{EncryptedFields, write_json_schema};
 
 /// For whom schemas are added to a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -277,8 +277,7 @@ const EMPTY: &[u8] = &[5, 0, 0, 0, 0];
 pub(super) fn json_schemas_len(schemas: &CommandSchemas) -> usize {
     let len = |entry: &super::schemas::Entry| {
         let json = entry.schema().and_then(|schema| schema.json.as_ref());
-        let document = json.map_or(EMPTY.len(), |json| json.document().as_bytes().len());
-        document + entry.namespace.len() + 48
+        json.map_or(48, |json| json.elements().len()) + entry.namespace.len() + 16
     };
     schemas.entries().iter().map(len).sum::<usize>() + 32
 }
@@ -291,28 +290,30 @@ pub(super) fn write_json_schemas(
 ) -> Result<(), CoreError> {
     if let [entry] = schemas.entries() {
         let json = entry.schema().and_then(|schema| schema.json.as_ref());
-        let document = json.map_or(EMPTY, |json| json.document().as_bytes());
-        // Without a schema, the answer of the server counts: that there is none.
-        let is_remote = json.is_none_or(|json| json.is_remote());
-        writer.embedded("jsonSchema", document).bool("isRemoteSchema", is_remote);
-    } else {
-        writer.document("csfleEncryptionSchemas", |by_namespace| {
-            for entry in schemas.entries() {
-                let schema = entry.schema();
-                let json = schema.and_then(|schema| schema.json.as_ref());
-                let is_encrypted = schema.is_some_and(|schema| schema.encrypted_fields.is_some());
-                if is_encrypted || (json.is_none() && skips_empty) {
-                    continue;
-                }
-                let document = json.map_or(EMPTY, |json| json.document().as_bytes());
-                let is_remote = json.is_some_and(|json| json.is_remote());
-                by_namespace.document(&entry.namespace, |writer| {
-                    writer.embedded("jsonSchema", document).bool("isRemoteSchema", is_remote);
-                    Ok::<_, CoreError>(())
-                })?;
-            }
-            Ok::<_, CoreError>(())
-        })?;
+        match json {
+            Some(json) => writer.elements().extend_from_slice(json.elements()),
+            // Without a schema, the answer of the server counts: that there is none.
+            None => write_json_schema(writer.elements(), EMPTY, true),
+        }
+        return Ok(());
     }
+    writer.document("csfleEncryptionSchemas", |by_namespace| {
+        for entry in schemas.entries() {
+            let schema = entry.schema();
+            let json = schema.and_then(|schema| schema.json.as_ref());
+            let is_encrypted = schema.is_some_and(|schema| schema.encrypted_fields.is_some());
+            if is_encrypted || (json.is_none() && skips_empty) {
+                continue;
+            }
+            by_namespace.document(&entry.namespace, |writer| {
+                match json {
+                    Some(json) => writer.elements().extend_from_slice(json.elements()),
+                    None => write_json_schema(writer.elements(), EMPTY, false),
+                }
+                Ok::<_, CoreError>(())
+            })?;
+        }
+        Ok::<_, CoreError>(())
+    })?;
     Ok(())
 }
