@@ -10,11 +10,11 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use crate::eval::regex::Regex;
 use bson::raw::{RawBson, RawBsonRef, RawDocument, RawDocumentBuf};
 use bson::spec::BinarySubtype;
 use fieldveil_query::QueryError;
 use fieldveil_query::value::{self, Number, TypeSet};
-use regex::Regex;
 
 use crate::eval::SchemaPredicate;
 

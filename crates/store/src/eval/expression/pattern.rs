@@ -1,13 +1,14 @@
 //! `$regexMatch`, `$regexFind`, `$regexFindAll`.
 
+use std::ops::Range;
+
 use bson::raw::{RawArrayBuf, RawBson, RawDocumentBuf};
 use fieldveil_query::QueryError;
 use fieldveil_query::value::Number;
-use regex::{Captures, Regex};
 
 use super::NamedFunction;
 use super::values::{Named, boolean, is_nullish, null, string, type_name};
-use crate::eval::regex::compile;
+use crate::eval::regex::{Groups, Regex, compile};
 
 pub(super) fn find_named(operator: &str) -> Option<NamedFunction> {
     Some(match operator {
@@ -16,8 +17,8 @@ pub(super) fn find_named(operator: &str) -> Option<NamedFunction> {
             None => boolean(false),
         },
         "$regexFind" => |arguments, _| match inputs("$regexFind", arguments)? {
-            Some((text, regex)) => match regex.captures(text) {
-                Some(captures) => Ok(Some(RawBson::Document(found(text, &captures)))),
+            Some((text, regex)) => match regex.find(text) {
+                Some(groups) => Ok(Some(RawBson::Document(found(text, &groups)))),
                 None => null(),
             },
             None => null(),
@@ -25,8 +26,8 @@ pub(super) fn find_named(operator: &str) -> Option<NamedFunction> {
         "$regexFindAll" => |arguments, _| {
             let mut list = RawArrayBuf::new();
             if let Some((text, regex)) = inputs("$regexFindAll", arguments)? {
-                for captures in regex.captures_iter(text) {
-                    list.push(found(text, &captures));
+                for groups in regex.find_all(text) {
+                    list.push(found(text, &groups));
                 }
             }
             Ok(Some(RawBson::Array(list)))
@@ -93,21 +94,22 @@ fn inputs<'a>(
 }
 
 /// `{ match, idx, captures }`; the index counts code points.
-fn found(text: &str, captures: &Captures<'_>) -> RawDocumentBuf {
+fn found(text: &str, groups: &Groups) -> RawDocumentBuf {
     let mut document = RawDocumentBuf::new();
-    if let Some(whole) = captures.get(0) {
-        let index = text.get(..whole.start()).map_or(0, |before| before.chars().count());
-        document.append(bson::raw::cstr!("match"), whole.as_str());
+    let part = |range: &Range<usize>| text.get(range.clone()).unwrap_or_default();
+    if let Some(Some(whole)) = groups.first() {
+        let index = text.get(..whole.start).map_or(0, |before| before.chars().count());
+        document.append(bson::raw::cstr!("match"), part(whole));
         let index = Number::narrow(i64::try_from(index).unwrap_or(i64::MAX)).to_bson();
         document.append(bson::raw::cstr!("idx"), index);
     }
-    let mut groups = RawArrayBuf::new();
-    for group in captures.iter().skip(1) {
+    let mut captures = RawArrayBuf::new();
+    for group in groups.iter().skip(1) {
         match group {
-            Some(group) => groups.push(group.as_str()),
-            None => groups.push(RawBson::Null),
+            Some(group) => captures.push(part(group)),
+            None => captures.push(RawBson::Null),
         }
     }
-    document.append(bson::raw::cstr!("captures"), groups);
+    document.append(bson::raw::cstr!("captures"), captures);
     document
 }

@@ -8,10 +8,9 @@ use fieldveil_query::QueryError;
 use fieldveil_query::collation::Collation;
 use fieldveil_query::filter::Predicate;
 use fieldveil_query::value::{Number, TypeSet, compare_with, rank};
-use regex::Regex;
 
 use super::bits::Bits;
-use crate::eval::regex::compile;
+use crate::eval::regex::{Regex, compile};
 
 /// A compiled predicate on one value, which may be missing.
 pub(super) enum Leaf {
