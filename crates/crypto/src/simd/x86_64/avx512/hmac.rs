@@ -30,16 +30,17 @@ pub(crate) struct Short<'a> {
 /// The processor must have AVX2, BMI1, BMI2, and AVX-512 F, BW and VL.
 #[target_feature(enable = "avx2,bmi1,bmi2,avx512f,avx512bw,avx512vl")]
 pub(super) unsafe fn hmac_x9(messages: &[Short<'_>; 9], out: &mut [[u8; 32]; 9]) {
-    let Blocks { rows, bits, has_high } = load_blocks(messages);
+    let Blocks { low, bits, has_high } = load_blocks(messages);
     let mut frame = MaybeUninit::<Frame>::uninit();
     let frame = frame.as_mut_ptr();
     let [eight @ .., ninth] = messages;
     // SAFETY: what is written are places in `frame`, which is aligned; `hash` gets all of them.
     unsafe {
-        for half in 0..2 {
+        let high = if has_high { load_high(messages) } else { [_mm512_setzero_si512(); 9] };
+        for (half, rows) in [low, high].into_iter().enumerate() {
             let words = (&raw mut (*frame).words).cast::<[__m512i; 8]>().add(half);
             let ninth_words = (&raw mut (*frame).ninth_words).cast::<__m512i>().add(half);
-            let [eight @ .., ninth] = rows[half];
+            let [eight @ .., ninth] = rows;
             words.write(if half == 0 || has_high { transpose(eight) } else { eight });
             ninth_words.write(ninth);
         }
@@ -83,10 +84,11 @@ pub(super) unsafe fn hmac_x9(messages: &[Short<'_>; 9], out: &mut [[u8; 32]; 9])
 /// The processor must have AVX2, BMI2, and AVX-512 F, BW and VL.
 #[target_feature(enable = "avx2,bmi2,avx512f,avx512bw,avx512vl")]
 pub(super) unsafe fn hmac_x8(messages: &[Short<'_>; 8], out: &mut [[u8; 32]; 8]) {
-    let Blocks { rows, bits, has_high } = load_blocks(messages);
+    let Blocks { low, bits, has_high } = load_blocks(messages);
     let mut words = [_mm512_setzero_si512(); 16];
-    for half in 0..=usize::from(has_high) {
-        words[8 * half..8 * half + 8].copy_from_slice(&transpose(rows[half]));
+    words[..8].copy_from_slice(&transpose(low));
+    if has_high {
+        words[8..].copy_from_slice(&transpose(load_high(messages)));
     }
     words[15] = load(&bits);
     let mut state = load_states(messages.map(|message| message.inner));
@@ -111,13 +113,11 @@ pub(super) unsafe fn hmac_x8(messages: &[Short<'_>; 8], out: &mut [[u8; 32]; 8])
 /// The processor must have AVX2, BMI2, and AVX-512 F, BW and VL.
 #[target_feature(enable = "avx2,bmi2,avx512f,avx512bw,avx512vl")]
 pub(super) unsafe fn hmac_x4(messages: &[Short<'_>; 4], out: &mut [[u8; 32]; 4]) {
-    let Blocks { rows, bits, has_high } = load_blocks(messages);
+    let Blocks { low, bits, has_high } = load_blocks(messages);
     let mut words = [_mm256_setzero_si256(); 16];
-    for half in 0..=usize::from(has_high) {
-        let low = avx2::transpose(rows[half].map(|row| _mm512_castsi512_si256(row)));
-        let high = avx2::transpose(rows[half].map(|row| _mm512_extracti64x4_epi64::<1>(row)));
-        words[8 * half..8 * half + 4].copy_from_slice(&low);
-        words[8 * half + 4..8 * half + 8].copy_from_slice(&high);
+    words[..8].copy_from_slice(&transpose_four(low));
+    if has_high {
+        words[8..].copy_from_slice(&transpose_four(load_high(messages)));
     }
     words[15] = avx2::load(&bits);
     let mut state = load_four_states(messages.map(|message| message.inner));
@@ -139,39 +139,49 @@ pub(super) unsafe fn hmac_x4(messages: &[Short<'_>; 4], out: &mut [[u8; 32]; 4])
     }
 }
 
-/// Messages as blocks of words.
+/// Messages as blocks of words, without what is in their second halves.
 struct Blocks<const N: usize> {
-    /// Both halves of each, without the length in bits.
-    rows: [[__m512i; N]; 2],
+    low: [__m512i; N],
+    /// The lengths in bits.
     bits: [u64; N],
-    /// Whether there is anything in the second halves.
+    /// Whether there is anything else in the second halves.
     has_high: bool,
 }
 
-/// A loop that is not unrolled: the processor keeps only so many instructions decoded, and the
-/// kernels need most of that room.
+/// With more than four lanes the loop is not unrolled: the processor keeps only so many instructions
+/// decoded, and those kernels need most of that room.
 #[inline]
 #[target_feature(enable = "bmi2,avx512f,avx512bw")]
 fn load_blocks<const N: usize>(messages: &[Short<'_>; N]) -> Blocks<N> {
-    let mut rows = [[_mm512_setzero_si512(); N]; 2];
+    let mut low = [_mm512_setzero_si512(); N];
     let mut bits = [0; N];
     let mut longest = 0;
-    for lane in 0..hint::black_box(N).min(N) {
+    for lane in 0..if N > 4 { hint::black_box(N).min(N) } else { N } {
         let parts = messages[lane].parts;
-        let [a, b, c] = parts.map(<[u8]>::len);
-        let length = a.saturating_add(b).saturating_add(c);
+        let length = length(parts);
         assert!(length <= SHORT);
         longest = longest.max(length);
         bits[lane] = (length as u64 + 128) * 8;
-        if length < 64 {
-            rows[0][lane] = load_low(parts, length);
-        } else {
-            for half in 0..2 {
-                rows[half][lane] = load_half(parts, length, 64 * half);
-            }
-        }
+        low[lane] = if length < 64 { load_low(parts, length) } else { load_half(parts, 0) };
     }
-    Blocks { rows, bits, has_high: longest >= 64 }
+    Blocks { low, bits, has_high: longest >= 64 }
+}
+
+/// The second halves of all messages.
+#[inline]
+#[target_feature(enable = "bmi2,avx512f,avx512bw")]
+fn load_high<const N: usize>(messages: &[Short<'_>; N]) -> [__m512i; N] {
+    let mut high = [_mm512_setzero_si512(); N];
+    for lane in 0..hint::black_box(N).min(N) {
+        high[lane] = load_half(messages[lane].parts, 64);
+    }
+    high
+}
+
+#[inline]
+fn length(parts: [&[u8]; 3]) -> usize {
+    let [a, b, c] = parts.map(<[u8]>::len);
+    a.saturating_add(b).saturating_add(c)
 }
 
 /// What [`load_half`] gives for the first half and a message that ends in it.
@@ -197,7 +207,8 @@ fn load_low(parts: [&[u8]; 3], length: usize) -> __m512i {
 /// The half that begins at `from` of the block of a message, as words, without its length in bits.
 #[inline]
 #[target_feature(enable = "bmi2,avx512f,avx512bw")]
-fn load_half([a, b, c]: [&[u8]; 3], length: usize, from: usize) -> __m512i {
+fn load_half(parts: [&[u8]; 3], from: usize) -> __m512i {
+    let ([a, b, c], length) = (parts, length(parts));
     let half = load_part(a, 0, from);
     let half = _mm512_or_si512(half, load_part(b, a.len(), from));
     let half = _mm512_or_si512(half, load_part(c, a.len() + b.len(), from));
@@ -230,6 +241,18 @@ fn load_states(states: [&[u64; 8]; 8]) -> [__m512i; 8] {
         return states[0].map(|word| _mm512_set1_epi64(word.cast_signed()));
     }
     transpose(states.map(|state| load(state)))
+}
+
+/// Four rows of eight words become columns.
+#[inline]
+#[target_feature(enable = "avx2,avx512f")]
+fn transpose_four(rows: [__m512i; 4]) -> [__m256i; 8] {
+    let low = avx2::transpose(rows.map(|row| _mm512_castsi512_si256(row)));
+    let high = avx2::transpose(rows.map(|row| _mm512_extracti64x4_epi64::<1>(row)));
+    let mut columns = [_mm256_setzero_si256(); 8];
+    columns[..4].copy_from_slice(&low);
+    columns[4..].copy_from_slice(&high);
+    columns
 }
 
 #[inline]
