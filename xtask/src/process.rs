@@ -74,3 +74,34 @@ fn captured(title: &str, command: &mut Command) -> Result<()> {
     writeln!(out, "== {title}: passed in {:.1} s", begin.elapsed().as_secs_f64())?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shell(script: &str) -> Command {
+        let mut command = Command::new("sh");
+        command.args(["-c", script]);
+        command
+    }
+
+    #[test]
+    fn steps_run_beside_each_other_and_one_failure_is_enough() {
+        let folder = std::env::temp_dir().join(format!("fieldveil-xtask-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        // Each waits for the other, so that neither ends if they run in turn.
+        let script = |own: &str, other: &str| {
+            let (own, other) = (folder.join(own), folder.join(other));
+            let (own, other) = (own.display(), other.display());
+            shell(&format!(
+                "touch {own}; for _ in $(seq 500); do [ -e {other} ] && exit 0; sleep 0.01; done; \
+                 exit 1"
+            ))
+        };
+        side_by_side(&mut [("one", script("a", "b")), ("two", script("b", "a"))]).unwrap();
+        std::fs::remove_dir_all(&folder).unwrap();
+        let failed = side_by_side(&mut [("good", shell("exit 0")), ("bad", shell("exit 3"))]);
+        assert!(failed.unwrap_err().to_string().starts_with("bad failed"));
+        side_by_side(&mut [("alone", shell("exit 0"))]).unwrap();
+    }
+}
