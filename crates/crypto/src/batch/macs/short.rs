@@ -16,8 +16,8 @@ pub(super) fn macs<'a>(
     message: &impl Fn(usize) -> Message<'a>,
     out: &mut [[u8; 32]],
 ) -> usize {
-    // Nine at a time, unless one alone would be left: then eight.
-    let full = if out.len() % LANES == 1 { LANES - 1 } else { LANES };
+    // Nine at a time; or eight, where that leaves two or more instead of one, and no more groups.
+    let full = if out.len() % LANES == 1 && out.len() < 4 * LANES { LANES - 1 } else { LANES };
     let (mut places, mut waiting, mut long) = ([0; LANES], 0, 0);
     let mut lanes = None;
     for index in 0..out.len() {
