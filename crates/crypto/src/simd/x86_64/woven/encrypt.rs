@@ -92,6 +92,34 @@ macro_rules! with_aes {
     };
 }
 
+/// The rounds of a step, twenty times four: given what makes them, and the names of the variables and
+/// of the words of the message schedule.
+macro_rules! twenty_rounds {
+    ($rounds:ident, [$a:ident $b:ident $c:ident $d:ident $e:ident $f:ident $g:ident $h:ident],
+        [$w0:ident $w1:ident $w2:ident $w3:ident]) => {
+        $rounds!([$a $b $c $d $e $f $g $h], 0, [$w0 $w1 $w2 $w3], 1 of 0);
+        $rounds!([$e $f $g $h $a $b $c $d], 1, [$w1 $w2 $w3 $w0], 2 of 0);
+        $rounds!([$a $b $c $d $e $f $g $h], 2, [$w2 $w3 $w0 $w1], 3 of 0);
+        $rounds!([$e $f $g $h $a $b $c $d], 3, [$w3 $w0 $w1 $w2], 4 of 0);
+        $rounds!([$a $b $c $d $e $f $g $h], 4, [$w0 $w1 $w2 $w3], 5 of 0);
+        $rounds!([$e $f $g $h $a $b $c $d], 5, [$w1 $w2 $w3 $w0], 1 of 1);
+        $rounds!([$a $b $c $d $e $f $g $h], 6, [$w2 $w3 $w0 $w1], 2 of 1);
+        $rounds!([$e $f $g $h $a $b $c $d], 7, [$w3 $w0 $w1 $w2], 3 of 1);
+        $rounds!([$a $b $c $d $e $f $g $h], 8, [$w0 $w1 $w2 $w3], 4 of 1);
+        $rounds!([$e $f $g $h $a $b $c $d], 9, [$w1 $w2 $w3 $w0], 5 of 1);
+        $rounds!([$a $b $c $d $e $f $g $h], 10, [$w2 $w3 $w0 $w1], 1 of 2);
+        $rounds!([$e $f $g $h $a $b $c $d], 11, [$w3 $w0 $w1 $w2], 2 of 2);
+        $rounds!([$a $b $c $d $e $f $g $h], 12, [$w0 $w1 $w2 $w3], 3 of 2);
+        $rounds!([$e $f $g $h $a $b $c $d], 13, [$w1 $w2 $w3 $w0], 4 of 2);
+        $rounds!([$a $b $c $d $e $f $g $h], 14, [$w2 $w3 $w0 $w1], 5 of 2);
+        $rounds!([$e $f $g $h $a $b $c $d], 15, [$w3 $w0 $w1 $w2], 1 of 3);
+        $rounds!([$a $b $c $d $e $f $g $h], 16, [], 2 of 3);
+        $rounds!([$e $f $g $h $a $b $c $d], 17, [], 3 of 3);
+        $rounds!([$a $b $c $d $e $f $g $h], 18, [], 4 of 3);
+        $rounds!([$e $f $g $h $a $b $c $d], 19, [], 5 of 3);
+    };
+}
+
 /// Encrypts eight blocks and compresses another block of 128 bytes.
 ///
 /// # Safety
@@ -111,7 +139,7 @@ pub(super) unsafe fn step(
     let mut bc = b ^ c;
     let mut cipher = load(chain);
     macro_rules! rounds {
-        ($variables:tt, $i:expr, $nth:tt of $two:expr) => {
+        ($variables:tt, $i:expr, $words:tt, $nth:tt of $two:expr) => {
             if $i < 16 {
                 extend(&mut w, &mut work.keyed, $i);
             }
@@ -122,26 +150,7 @@ pub(super) unsafe fn step(
             }
         };
     }
-    rounds!([a b c d e f g h], 0, 1 of 0);
-    rounds!([e f g h a b c d], 1, 2 of 0);
-    rounds!([a b c d e f g h], 2, 3 of 0);
-    rounds!([e f g h a b c d], 3, 4 of 0);
-    rounds!([a b c d e f g h], 4, 5 of 0);
-    rounds!([e f g h a b c d], 5, 1 of 1);
-    rounds!([a b c d e f g h], 6, 2 of 1);
-    rounds!([e f g h a b c d], 7, 3 of 1);
-    rounds!([a b c d e f g h], 8, 4 of 1);
-    rounds!([e f g h a b c d], 9, 5 of 1);
-    rounds!([a b c d e f g h], 10, 1 of 2);
-    rounds!([e f g h a b c d], 11, 2 of 2);
-    rounds!([a b c d e f g h], 12, 3 of 2);
-    rounds!([e f g h a b c d], 13, 4 of 2);
-    rounds!([a b c d e f g h], 14, 5 of 2);
-    rounds!([e f g h a b c d], 15, 1 of 3);
-    rounds!([a b c d e f g h], 16, 2 of 3);
-    rounds!([e f g h a b c d], 17, 3 of 3);
-    rounds!([a b c d e f g h], 18, 4 of 3);
-    rounds!([e f g h a b c d], 19, 5 of 3);
+    twenty_rounds!(rounds, [a b c d e f g h], [w w w w]);
     store(chain, cipher);
     *blocks = work.blocks;
     for (word, end) in state.iter_mut().zip([a, b, c, d, e, f, g, h]) {
@@ -168,6 +177,13 @@ pub(super) unsafe fn step_avx512(
     let mut bc = b ^ c;
     let mut cipher = load(chain);
     macro_rules! rounds {
+        ($variables:tt, $i:expr, [], $nth:tt of $two:expr) => {
+            // SAFETY: as in `step`.
+            unsafe {
+                let work = &raw mut *work;
+                with_aes!($nth of $two, cipher, sha512_rounds!($variables, bc, work, $i));
+            }
+        };
         ($variables:tt, $i:expr, $words:tt, $nth:tt of $two:expr) => {
             // SAFETY: as in `step`; also writes words of the schedule, in `work`.
             unsafe {
@@ -177,34 +193,8 @@ pub(super) unsafe fn step_avx512(
                 );
             }
         };
-        ($variables:tt, $i:expr, $nth:tt of $two:expr) => {
-            // SAFETY: as in `step`.
-            unsafe {
-                let work = &raw mut *work;
-                with_aes!($nth of $two, cipher, sha512_rounds!($variables, bc, work, $i));
-            }
-        };
     }
-    rounds!([a b c d e f g h], 0, [w0 w1 w2 w3], 1 of 0);
-    rounds!([e f g h a b c d], 1, [w1 w2 w3 w0], 2 of 0);
-    rounds!([a b c d e f g h], 2, [w2 w3 w0 w1], 3 of 0);
-    rounds!([e f g h a b c d], 3, [w3 w0 w1 w2], 4 of 0);
-    rounds!([a b c d e f g h], 4, [w0 w1 w2 w3], 5 of 0);
-    rounds!([e f g h a b c d], 5, [w1 w2 w3 w0], 1 of 1);
-    rounds!([a b c d e f g h], 6, [w2 w3 w0 w1], 2 of 1);
-    rounds!([e f g h a b c d], 7, [w3 w0 w1 w2], 3 of 1);
-    rounds!([a b c d e f g h], 8, [w0 w1 w2 w3], 4 of 1);
-    rounds!([e f g h a b c d], 9, [w1 w2 w3 w0], 5 of 1);
-    rounds!([a b c d e f g h], 10, [w2 w3 w0 w1], 1 of 2);
-    rounds!([e f g h a b c d], 11, [w3 w0 w1 w2], 2 of 2);
-    rounds!([a b c d e f g h], 12, [w0 w1 w2 w3], 3 of 2);
-    rounds!([e f g h a b c d], 13, [w1 w2 w3 w0], 4 of 2);
-    rounds!([a b c d e f g h], 14, [w2 w3 w0 w1], 5 of 2);
-    rounds!([e f g h a b c d], 15, [w3 w0 w1 w2], 1 of 3);
-    rounds!([a b c d e f g h], 16, 2 of 3);
-    rounds!([e f g h a b c d], 17, 3 of 3);
-    rounds!([a b c d e f g h], 18, 4 of 3);
-    rounds!([e f g h a b c d], 19, 5 of 3);
+    twenty_rounds!(rounds, [a b c d e f g h], [w0 w1 w2 w3]);
     store(chain, cipher);
     *blocks = work.blocks;
     for (word, end) in state.iter_mut().zip([a, b, c, d, e, f, g, h]) {
