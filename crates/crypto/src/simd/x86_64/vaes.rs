@@ -81,22 +81,29 @@ unsafe fn cbc_decrypt(keys: &Schedule, iv: &Block, groups: &mut [[Block; BLOCKS]
     }
 }
 
+/// What all rounds but the last make of a group of blocks, and the last round key.
+macro_rules! rounds {
+    ($keys:expr, $pairs:expr, $round:ident) => {{
+        let mut vectors = [_mm256_setzero_si256(); VECTORS];
+        for i in 0..VECTORS {
+            vectors[i] = _mm256_xor_si256(load(&$pairs[i]), load_key(&$keys[0]));
+        }
+        for key in &$keys[1..14] {
+            let key = load_key(key);
+            for vector in &mut vectors {
+                *vector = $round(*vector, key);
+            }
+        }
+        (vectors, load_key(&$keys[14]))
+    }};
+}
+
 /// `before` are the blocks that enter at the end.
 #[inline]
 #[target_feature(enable = "vaes,avx2,aes")]
 fn decrypt_after(keys: &Schedule, before: &[Block; BLOCKS], group: &mut [Block; BLOCKS]) {
     let (pairs, _) = group.as_chunks_mut::<2>();
-    let mut vectors = [_mm256_setzero_si256(); VECTORS];
-    for i in 0..VECTORS {
-        vectors[i] = _mm256_xor_si256(load(&pairs[i]), load_key(&keys[0]));
-    }
-    for key in &keys[1..14] {
-        let key = load_key(key);
-        for vector in &mut vectors {
-            *vector = _mm256_aesdec_epi128(*vector, key);
-        }
-    }
-    let key = load_key(&keys[14]);
+    let (vectors, key) = rounds!(keys, pairs, _mm256_aesdec_epi128);
     let (before, _) = before.as_chunks::<2>();
     for i in 0..VECTORS {
         // The last round key and the block before are exclusive ors, in either order.
@@ -111,17 +118,7 @@ fn decrypt_after(keys: &Schedule, before: &[Block; BLOCKS], group: &mut [Block; 
 unsafe fn encrypt_blocks(keys: &Schedule, groups: &mut [[Block; BLOCKS]]) {
     for group in groups {
         let (pairs, _) = group.as_chunks_mut::<2>();
-        let mut vectors = [_mm256_setzero_si256(); VECTORS];
-        for i in 0..VECTORS {
-            vectors[i] = _mm256_xor_si256(load(&pairs[i]), load_key(&keys[0]));
-        }
-        for key in &keys[1..14] {
-            let key = load_key(key);
-            for vector in &mut vectors {
-                *vector = _mm256_aesenc_epi128(*vector, key);
-            }
-        }
-        let key = load_key(&keys[14]);
+        let (vectors, key) = rounds!(keys, pairs, _mm256_aesenc_epi128);
         for i in 0..VECTORS {
             store(&mut pairs[i], _mm256_aesenclast_epi128(vectors[i], key));
         }
