@@ -6,6 +6,8 @@
 use zeroize::{Zeroize, zeroize_bytes};
 
 use crate::engine::Engine;
+#[cfg(target_arch = "x86_64")]
+use crate::simd::x86_64::Short;
 
 /// SHA-256 of `data`.
 pub fn sha256(data: &[u8]) -> [u8; 32] {
@@ -34,6 +36,16 @@ pub(crate) trait Hash<const BLOCK: usize> {
 
     /// Hashes whole blocks into the chaining value.
     fn compress(state: &mut Self::State, blocks: &[[u8; BLOCK]]);
+    /// The final chaining value of the HMAC of a message that fits into one block, from the chaining
+    /// values after the pads on, where there is a kernel for that.
+    fn mac_short<const N: usize>(
+        _inner: &Self::State,
+        _outer: &Self::State,
+        _parts: [&[u8]; N],
+    ) -> Option<Self::State> {
+        None
+    }
+
     /// The digest that a final chaining value stands for.
     fn output(state: &Self::State) -> Self::Output;
 }
@@ -89,6 +101,20 @@ impl Hash<128> for Sha512 {
 
     fn compress(state: &mut [u64; 8], blocks: &[[u8; 128]]) {
         Engine::get().sha512(state, blocks);
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    fn mac_short<const N: usize>(
+        inner: &[u64; 8],
+        outer: &[u64; 8],
+        parts: [&[u8]; N],
+    ) -> Option<[u64; 8]> {
+        let kernel = Engine::get().avx512()?;
+        let mut three: [&[u8]; 3] = [&[]; 3];
+        three.get_mut(..N)?.copy_from_slice(&parts);
+        let mut state = [0; 8];
+        kernel.hmac(&Short { inner, outer, parts: three }, &mut state);
+        Some(state)
     }
 
     fn output(state: &[u64; 8]) -> [u8; 64] {

@@ -77,6 +77,11 @@ impl<H: Hash<BLOCK>, const BLOCK: usize> Hmac<H, BLOCK> {
 
     /// The same for a message that fills one block together with its padding.
     fn mac_short<const N: usize>(&self, parts: [&[u8]; N]) -> H::Output {
+        if let Some(mut state) = H::mac_short(&self.inner, &self.outer, parts) {
+            let mac = H::output(&state);
+            state.zeroize();
+            return mac;
+        }
         let (mut state, mut block) = (self.inner, [0; BLOCK]);
         write_last_block(&mut block, parts);
         H::compress(&mut state, std::slice::from_ref(&block));

@@ -46,6 +46,15 @@ impl Avx512 {
         unsafe { sha512_x4(state, blocks) }
     }
 
+    /// The HMAC-SHA-512 of a short message, as words.
+    ///
+    /// # Panics
+    /// If the message is not short.
+    pub(crate) fn hmac(self, message: &Short<'_>, out: &mut [u64; 8]) {
+        // SAFETY: `self` proves that the processor has the instructions.
+        unsafe { hmac::hmac(message, out) }
+    }
+
     /// The first half of the HMAC-SHA-512 of each of nine short messages.
     ///
     /// # Panics

@@ -244,7 +244,7 @@ pub(super) fn extend(w: &mut [__m256i; 4], keyed: &mut Keyed, i: usize) {
 
 #[inline]
 #[target_feature(enable = "avx2")]
-fn add_constants(words: __m256i, keyed: &mut Keyed, i: usize) {
+pub(super) fn add_constants(words: __m256i, keyed: &mut Keyed, i: usize) {
     let (k, _) = K512.0.as_chunks::<4>();
     let sum = _mm256_add_epi64(words, avx2::load(&k[i]));
     // SAFETY: 32 bytes are writable, and aligned.

@@ -11,6 +11,7 @@ use std::{hint, ptr};
 use super::super::avx2;
 use super::lanes::{compress_x4, compress_x8};
 use super::nine::{Frame, OUTER_BITS, hash};
+use super::sha512;
 
 /// Messages up to this length fill one block together with their padding.
 pub(crate) const SHORT: usize = 128 - 17;
@@ -24,6 +25,28 @@ pub(crate) struct Short<'a> {
     pub(crate) outer: &'a [u64; 8],
     /// What the message is the concatenation of; at most [`SHORT`] bytes.
     pub(crate) parts: [&'a [u8]; 3],
+}
+
+/// # Safety
+/// The processor must have AVX2, BMI1, BMI2, and AVX-512 F, BW and VL.
+#[target_feature(enable = "avx2,bmi1,bmi2,avx512f,avx512bw,avx512vl")]
+pub(super) unsafe fn hmac(message: &Short<'_>, out: &mut [u64; 8]) {
+    let length = length(message.parts);
+    assert!(length <= SHORT);
+    let (low, high) = if length < 64 {
+        (load_low(message.parts, length), _mm512_setzero_si512())
+    } else {
+        (load_half(message.parts, 0), load_half(message.parts, 64))
+    };
+    let bits = (length as i64 + 128) * 8;
+    let words = [
+        _mm512_castsi512_si256(low),
+        _mm512_extracti64x4_epi64::<1>(low),
+        _mm512_castsi512_si256(high),
+        _mm256_or_si256(_mm512_extracti64x4_epi64::<1>(high), _mm256_set_epi64x(bits, 0, 0, 0)),
+    ];
+    // SAFETY: by the caller.
+    unsafe { sha512::hmac(message.inner, message.outer, words, out) }
 }
 
 /// # Safety

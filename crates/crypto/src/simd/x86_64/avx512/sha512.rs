@@ -3,8 +3,10 @@
 
 use std::arch::x86_64::*;
 
+use super::super::avx2;
 use super::super::constants::K512;
-use super::super::sha512::{self, Row, sha512_round, sha512_rounds};
+use super::super::sha512::{self, Keyed, Row, sha512_round, sha512_rounds};
+use super::nine::OUTER_BITS;
 
 /// Four rounds, and meanwhile the four words of the message schedule for sixteen rounds later:
 /// `$i` is the index of the four, and the words for this and the next rounds are in `$w0` to `$w3`.
@@ -65,40 +67,81 @@ pub(in super::super) use scheduled_rounds;
 /// # Safety
 /// The processor must have AVX2, BMI1, BMI2, and AVX-512 F and VL.
 #[target_feature(enable = "avx2,bmi1,bmi2,avx512f,avx512vl")]
-#[expect(unused_assignments, reason = "by the last round")]
 pub(super) unsafe fn sha512(state: &mut [u64; 8], blocks: &[[u8; 128]]) {
     let mut keyed = [Row::ZERO; 20];
     for block in blocks {
-        let [mut w0, mut w1, mut w2, mut w3] = sha512::load(block, &mut keyed);
-        let [mut a, mut b, mut c, mut d, mut e, mut f, mut g, mut h] = *state;
-        let mut bc = b ^ c;
-        macro_rules! sixteen_rounds {
-            ($i:expr) => {
-                // SAFETY: reads four words of `keyed`, and as many of the constants; writes four
-                // words of `keyed`, sixteen words on.
-                unsafe {
-                    let keyed = keyed.as_mut_ptr();
-                    scheduled_rounds!([a b c d e f g h], bc, keyed, $i, [w0 w1 w2 w3]);
-                    scheduled_rounds!([e f g h a b c d], bc, keyed, $i + 1, [w1 w2 w3 w0]);
-                    scheduled_rounds!([a b c d e f g h], bc, keyed, $i + 2, [w2 w3 w0 w1]);
-                    scheduled_rounds!([e f g h a b c d], bc, keyed, $i + 3, [w3 w0 w1 w2]);
-                }
-            };
+        let words = sha512::load(block, &mut keyed);
+        compress(state, words, &mut keyed);
+    }
+}
+
+/// Both hashes of the HMAC of a message whose padded block is given as words, from the chaining
+/// values on.
+///
+/// # Safety
+/// The processor must have AVX2, BMI1, BMI2, and AVX-512 F and VL.
+#[target_feature(enable = "avx2,bmi1,bmi2,avx512f,avx512vl")]
+pub(super) unsafe fn hmac(
+    inner: &[u64; 8],
+    outer: &[u64; 8],
+    mut words: [__m256i; 4],
+    out: &mut [u64; 8],
+) {
+    let mut keyed = [Row::ZERO; 20];
+    *out = *inner;
+    // A loop, so that there is one copy of the rounds.
+    for hash in 0..2 {
+        if hash == 1 {
+            let ([low, high], _) = out.as_chunks() else { return };
+            words = [
+                avx2::load(low),
+                avx2::load(high),
+                _mm256_set_epi64x(0, 0, 0, i64::MIN),
+                _mm256_set_epi64x(OUTER_BITS, 0, 0, 0),
+            ];
+            *out = *outer;
         }
-        sixteen_rounds!(0);
-        sixteen_rounds!(4);
-        sixteen_rounds!(8);
-        sixteen_rounds!(12);
-        // SAFETY: reads nothing but the last sixteen words of `keyed`.
-        unsafe {
-            sha512_rounds!([a b c d e f g h], bc, keyed.as_ptr(), 16);
-            sha512_rounds!([e f g h a b c d], bc, keyed.as_ptr(), 17);
-            sha512_rounds!([a b c d e f g h], bc, keyed.as_ptr(), 18);
-            sha512_rounds!([e f g h a b c d], bc, keyed.as_ptr(), 19);
+        for (i, words) in words.into_iter().enumerate() {
+            sha512::add_constants(words, &mut keyed, i);
         }
-        for (word, end) in state.iter_mut().zip([a, b, c, d, e, f, g, h]) {
-            *word = word.wrapping_add(end);
-        }
+        compress(out, words, &mut keyed);
+    }
+}
+
+/// Compresses a block whose words are given, and with constants added in the first rows of `keyed`.
+#[inline]
+#[target_feature(enable = "avx2,bmi1,bmi2,avx512f,avx512vl")]
+#[expect(unused_assignments, reason = "by the last round")]
+fn compress(state: &mut [u64; 8], words: [__m256i; 4], keyed: &mut Keyed) {
+    let [mut w0, mut w1, mut w2, mut w3] = words;
+    let [mut a, mut b, mut c, mut d, mut e, mut f, mut g, mut h] = *state;
+    let mut bc = b ^ c;
+    macro_rules! sixteen_rounds {
+        ($i:expr) => {
+            // SAFETY: reads four words of `keyed`, and as many of the constants; writes four
+            // words of `keyed`, sixteen words on.
+            unsafe {
+                let keyed = keyed.as_mut_ptr();
+                scheduled_rounds!([a b c d e f g h], bc, keyed, $i, [w0 w1 w2 w3]);
+                scheduled_rounds!([e f g h a b c d], bc, keyed, $i + 1, [w1 w2 w3 w0]);
+                scheduled_rounds!([a b c d e f g h], bc, keyed, $i + 2, [w2 w3 w0 w1]);
+                scheduled_rounds!([e f g h a b c d], bc, keyed, $i + 3, [w3 w0 w1 w2]);
+            }
+        };
+    }
+    sixteen_rounds!(0);
+    sixteen_rounds!(4);
+    sixteen_rounds!(8);
+    sixteen_rounds!(12);
+    // SAFETY: reads nothing but the last sixteen words of `keyed`.
+    unsafe {
+        sha512_rounds!([a b c d e f g h], bc, keyed.as_ptr(), 16);
+        sha512_rounds!([e f g h a b c d], bc, keyed.as_ptr(), 17);
+        sha512_rounds!([a b c d e f g h], bc, keyed.as_ptr(), 18);
+        sha512_rounds!([e f g h a b c d], bc, keyed.as_ptr(), 19);
+    }
+    for (word, end) in state.iter_mut().zip([a, b, c, d, e, f, g, h]) {
+        *word = word.wrapping_add(end);
     }
 }
 
