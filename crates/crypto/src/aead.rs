@@ -223,17 +223,13 @@ pub(crate) fn plaintext_len(padded: &[u8]) -> Result<usize, CryptoError> {
     let Some((_, last)) = padded.split_last_chunk::<BLOCK>() else {
         return Err(CryptoError::Padding);
     };
-    // From the end of the block on, the bytes are the lower ones of two numbers.
-    let ([high, low], _) = last.as_chunks() else { return Err(CryptoError::Padding) };
-    let (high, low) = (u64::from_be_bytes(*high), u64::from_be_bytes(*low));
-    let padding = low as u8;
+    let last = u128::from_le_bytes(*last);
+    let padding = (last >> 120) as u8;
     let in_range = (1..=16).contains(&padding);
-    let expected = u64::from_be_bytes([padding; 8]);
-    // The lowest bytes, up to all eight: a shift by 64 has to be made in two steps.
-    let mask = |bytes: u8| !((u64::MAX << (4 * bytes)) << (4 * bytes));
-    let in_low = (low ^ expected) & mask(padding.min(8));
-    let in_high = (high ^ expected) & mask(padding.saturating_sub(8).min(8));
-    if !(in_range & (in_low | in_high == 0)) {
+    // The padding is the upper bytes of the number.
+    let shift = 8 * (16 - u32::from(padding.clamp(1, 16)));
+    let difference = (last ^ u128::from_le_bytes([padding; 16])) >> shift;
+    if !(in_range & (difference == 0)) {
         return Err(CryptoError::Padding);
     }
     Ok(padded.len() - usize::from(padding))

@@ -139,28 +139,25 @@ fn decrypt_group<const GROUP: usize>(
     };
 
     let mut lengths = [[0; 8]; GROUP];
-    let mut parts = [const { None }; GROUP];
     for (index, job) in jobs.iter().enumerate() {
         lengths[index] = aead::length_field(job.aad.len());
-        match Parts::of(job.ciphertext) {
-            Ok(taken_apart) => parts[index] = Some(taken_apart),
-            Err(error) => {
-                refuse(&mut limit, index, error);
-                break;
-            }
+        if let Err(error) = Parts::of(job.ciphertext) {
+            refuse(&mut limit, index, error);
+            break;
         }
     }
 
     let mut digests = [[0; TAG_LEN]; GROUP];
     let message = |index: usize| {
         let job = &jobs[index];
-        let body = parts[index].as_ref().map_or(&[][..], |parts| parts.body);
+        let (body, _) = job.ciphertext.split_at(job.ciphertext.len() - TAG_LEN);
         Message { key: &job.key.csfle().mac.0, parts: [job.aad, body, &lengths[index]] }
     };
     macs(message, &mut digests[..limit]);
     let mut end = out.len();
-    for (index, parts) in parts[..limit].iter().flatten().enumerate() {
-        if !aead::tags_equal(&digests[index], parts.tag) {
+    for (index, (job, digest)) in jobs[..limit].iter_mut().zip(&digests).enumerate() {
+        let Ok(parts) = Parts::of(job.ciphertext) else { break };
+        if !aead::tags_equal(digest, parts.tag) {
             refuse(&mut limit, index, CryptoError::Authentication);
             break;
         }
@@ -168,13 +165,14 @@ fn decrypt_group<const GROUP: usize>(
             refuse(&mut limit, index, CryptoError::CiphertextNotBlocks);
             break;
         }
-        jobs[index].plaintext = end..end + parts.encrypted.len();
+        job.plaintext = end..end + parts.encrypted.len();
         end += parts.encrypted.len();
     }
 
     out.resize(end, 0);
     let mut decryptor = Decryptor::new(&jobs[0].key.csfle().cipher);
-    for (job, parts) in jobs[..limit].iter().zip(parts.iter().flatten()) {
+    for job in &jobs[..limit] {
+        let Ok(parts) = Parts::of(job.ciphertext) else { break };
         let (blocks, _) = parts.encrypted.as_chunks();
         let cipher = &job.key.csfle().cipher;
         decryptor.decrypt(cipher, parts.iv, blocks, job.plaintext.start, out);
