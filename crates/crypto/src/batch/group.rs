@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use super::blocks::{self, Decryptor, Plain};
-use super::macs::{Message, macs};
+use super::macs::{FULL, Message, macs};
 use super::{Algorithm, BatchError, DecryptJob, EncryptJob, ciphertext_len};
 use crate::CryptoError;
 use crate::aead::{self, IV_LEN, Parts, TAG_LEN};
@@ -48,49 +48,81 @@ fn encrypt_alone(job: &EncryptJob<'_>, out: &mut [u8]) {
 fn encrypt_group<const GROUP: usize>(jobs: &[EncryptJob<'_>], out: &mut [u8]) {
     let mut lengths = [[0; 8]; GROUP];
     let mut ivs = [[0; IV_LEN]; GROUP];
-    let mut deterministic = [0; GROUP];
-    let mut count = 0;
+    let mut deterministic = 0;
     for (index, job) in jobs.iter().enumerate() {
         lengths[index] = aead::length_field(job.aad.len());
         match job.algorithm {
             Algorithm::Random { iv } => ivs[index] = iv,
-            Algorithm::Deterministic => {
-                deterministic[count] = index;
-                count += 1;
-            }
+            Algorithm::Deterministic => deterministic += 1,
         }
     }
+    // Deterministic values need two MACs, one after the other. With the first of them go those of as
+    // many random values as make the lanes full, with the second those of the others.
+    let early = match deterministic {
+        0 => 0,
+        _ => (jobs.len() / FULL * FULL).saturating_sub(deterministic),
+    };
+    let mut order = [0; GROUP];
+    let (mut next_random, mut next_deterministic) = (0, early);
+    for (index, job) in jobs.iter().enumerate() {
+        if matches!(job.algorithm, Algorithm::Deterministic) {
+            order[next_deterministic] = index;
+            next_deterministic += 1;
+            continue;
+        }
+        if next_random == early {
+            next_random += deterministic;
+        }
+        order[next_random] = index;
+        next_random += 1;
+    }
 
+    encrypt_blocks(jobs, &order[..early], &ivs, out);
     let mut digests = [[0; TAG_LEN]; GROUP];
-    let iv_message = |n: usize| {
-        let index = deterministic[n];
+    let first = &order[..early + deterministic];
+    let message = |n: usize| {
+        let index = first[n];
+        if n < early {
+            return tag_message(&jobs[index], &lengths[index], out);
+        }
         let job = &jobs[index];
         let parts = [&out[job.aad.clone()], &lengths[index], job.plaintext];
         Message { key: &job.key.csfle().iv.0, parts }
     };
-    macs(iv_message, &mut digests[..count]);
-    for (index, digest) in deterministic.iter().zip(&digests[..count]) {
-        ivs[*index].copy_from_slice(&digest[..IV_LEN]);
+    macs(message, &mut digests[..first.len()]);
+    for (n, (index, digest)) in first.iter().zip(&digests).enumerate() {
+        if n < early {
+            out[tag(&jobs[*index])].copy_from_slice(digest);
+        } else {
+            ivs[*index].copy_from_slice(&digest[..IV_LEN]);
+        }
     }
 
-    let values = jobs.iter().zip(ivs).map(|(job, iv)| Plain {
-        cipher: &job.key.csfle().cipher,
-        iv,
-        plaintext: job.plaintext,
-        at: job.aad.end,
+    let second = &order[early..jobs.len()];
+    encrypt_blocks(jobs, second, &ivs, out);
+    let message = |n: usize| tag_message(&jobs[second[n]], &lengths[second[n]], out);
+    macs(message, &mut digests[..second.len()]);
+    for (index, digest) in second.iter().zip(&digests) {
+        out[tag(&jobs[*index])].copy_from_slice(digest);
+    }
+}
+
+/// Writes initialization vectors and blocks of some of the jobs.
+fn encrypt_blocks(jobs: &[EncryptJob<'_>], which: &[usize], ivs: &[[u8; IV_LEN]], out: &mut [u8]) {
+    let values = which.iter().map(|&index| Plain {
+        cipher: &jobs[index].key.csfle().cipher,
+        iv: ivs[index],
+        plaintext: jobs[index].plaintext,
+        at: jobs[index].aad.end,
     });
     blocks::encrypt(values, out);
+}
 
-    let tag_message = |index: usize| {
-        let job = &jobs[index];
-        // Associated data, initialization vector and blocks stand in a row.
-        let parts = [&out[job.aad.start..tag(job).start], &lengths[index], &[]];
-        Message { key: &job.key.csfle().mac.0, parts }
-    };
-    macs(tag_message, &mut digests[..jobs.len()]);
-    for (job, digest) in jobs.iter().zip(&digests) {
-        out[tag(job)].copy_from_slice(digest);
-    }
+/// What a job's tag authenticates: associated data, initialization vector and blocks, which stand in
+/// a row.
+fn tag_message<'a>(job: &'a EncryptJob<'_>, length: &'a [u8; 8], out: &'a [u8]) -> Message<'a> {
+    let parts = [&out[job.aad.start..tag(job).start], &length[..], &[]];
+    Message { key: &job.key.csfle().mac.0, parts }
 }
 
 /// The place of a job's tag.

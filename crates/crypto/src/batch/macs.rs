@@ -13,6 +13,9 @@ use crate::hmac::HmacSha512;
 
 const BLOCK: usize = 128;
 
+/// The most messages that a kernel takes at once.
+pub(super) const FULL: usize = 9;
+
 #[cfg(target_arch = "x86_64")]
 mod short;
 

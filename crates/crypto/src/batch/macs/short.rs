@@ -1,10 +1,10 @@
 //! Messages that fill one block together with their padding: by kernels that take them whole.
 #![expect(clippy::indexing_slicing, reason = "fewer than LANES messages wait")]
 
-use super::Message;
+use super::{FULL, Message};
 use crate::simd::x86_64::{Avx512, SHORT, Short};
 
-const LANES: usize = 9;
+const LANES: usize = FULL;
 
 pub(super) fn is_short(message: &Message<'_>) -> bool {
     message.parts.iter().map(|part| part.len()).sum::<usize>() <= SHORT
