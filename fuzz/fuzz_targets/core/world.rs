@@ -63,7 +63,7 @@ impl World {
                 }
                 Step::Markings(mut need) => {
                     if let Some(reply) = answers.markings {
-                        need.feed(reply)?;
+                        need.feed(reply, &mut env)?;
                     }
                     need.done(&mut env)?
                 }
