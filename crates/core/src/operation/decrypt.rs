@@ -18,7 +18,7 @@ use crate::vault::VaultKey;
 
 mod open;
 
-use open::{Layers, open};
+use open::{KeyRing, Layers, open};
 
 /// Decrypts every value of a document or reply, at any depth.
 pub(crate) fn decrypt(
@@ -162,12 +162,13 @@ impl Outer {
         let document = self.document.as_bytes();
         let mut requests = KeyRequests::default();
         let mut layers = Layers::default();
+        let mut ring = KeyRing::new(&keys);
         for site in self.sites.as_slice() {
             let Payload::Indexed(indexed) = Payload::parse(site.content(document))? else {
                 continue;
             };
-            let key = keys.iter().find(|key| *key.id() == indexed.index_key);
-            let client_value = layers.add(&indexed, key.ok_or(KeyVaultError::Missing)?)?;
+            let key = ring.get(&indexed.index_key).ok_or(KeyVaultError::Missing)?;
+            let client_value = layers.add(&indexed, key)?;
             let sealed = indexed.client_value(client_value).map_err(CiphertextError::from)?;
             requests.add_id(sealed.key);
         }

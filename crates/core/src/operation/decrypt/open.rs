@@ -140,7 +140,7 @@ impl<'a> Batch<'a> {
 }
 
 /// Keys by their ids.
-struct KeyRing<'a> {
+pub(super) struct KeyRing<'a> {
     keys: &'a [Arc<VaultKey>],
     /// Most values of a document have the same key as the one before.
     last: Option<(KeyId, &'a VaultKey)>,
@@ -152,7 +152,7 @@ impl<'a> KeyRing<'a> {
     /// How many keys are searched one by one.
     const FEW: usize = 8;
 
-    fn new(keys: &'a [Arc<VaultKey>]) -> Self {
+    pub(super) fn new(keys: &'a [Arc<VaultKey>]) -> Self {
         let mut sorted = Vec::new();
         if keys.len() > Self::FEW {
             sorted.extend(keys.iter().map(|key| (*key.id(), key.as_ref())));
@@ -162,7 +162,7 @@ impl<'a> KeyRing<'a> {
     }
 
     #[inline]
-    fn get(&mut self, id: &KeyId) -> Option<&'a VaultKey> {
+    pub(super) fn get(&mut self, id: &KeyId) -> Option<&'a VaultKey> {
         if let Some((last, key)) = self.last
             && last == *id
         {
