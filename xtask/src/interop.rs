@@ -19,7 +19,7 @@ use crate::suite;
 
 #[derive(Args, Default)]
 pub(crate) struct Options {
-    /// Which one; without it, all that `cargo xtask test` runs.
+    /// Which one; without it, all of them, as `cargo xtask test` runs them.
     #[arg(value_parser = names())]
     suite: Option<String>,
     /// Handed to the script; `--help` says what it takes.
@@ -34,8 +34,6 @@ struct Suite {
     script: &'static str,
     /// `{}` in an argument stands for the folder of built programs and libraries.
     arguments: &'static [&'static str],
-    /// Whether `cargo xtask test` runs it.
-    in_test: bool,
     /// Whether it waits more than it works, so that its neighbours of this kind run beside it.
     waits: bool,
     /// Builds what it needs beside the workspace's own programs.
@@ -48,12 +46,7 @@ const fn suite(
     script: &'static str,
     arguments: &'static [&'static str],
 ) -> Suite {
-    Suite { name, about, script, arguments, in_test: true, waits: false, prepare: || Ok(()) }
-}
-
-/// Run by its name only: too slow for every change, or not whole yet (`CHANGELOG.md`).
-const fn by_name(suite: Suite) -> Suite {
-    Suite { in_test: false, ..suite }
+    Suite { name, about, script, arguments, waits: false, prepare: || Ok(()) }
 }
 
 /// Run beside its neighbours of this kind.
@@ -83,7 +76,7 @@ const SUITES: &[Suite] = &[
     suite("pymongo-auth", "PyMongo's tests of authentication, and all it sends compressed by zstd", "pymongo/suite.py", &["server", "--auth", "--compressors", "zstd", "--files", "test_auth.py", "test_database.py", "test_bulk.py", "test_gridfs.py", "test_monitoring.py"]),
     suite("pymongo-tls", "PyMongo's tests of TLS, by its own certificates", "pymongo/suite.py", &["server", "--tls", "--files", "test_ssl.py", "test_collection.py"]),
     suite("pymongo-server", "PyMongo's tests of a server, by `fieldveil serve`", "pymongo/suite.py", &["server"]),
-    by_name(suite("pymongo-replica-set", "The same with `--replica-set`", "pymongo/suite.py", &["server", "--replica-set"])),
+    suite("pymongo-replica-set", "The same with `--replica-set`", "pymongo/suite.py", &["server", "--replica-set"]),
 ];
 
 /// One name for several suites.
@@ -101,8 +94,7 @@ fn names() -> PossibleValuesParser {
 
 pub(crate) fn run(options: &Options) -> Result<()> {
     suite::build()?;
-    let is_wanted =
-        |suite: &&Suite| options.suite.as_deref().map_or(suite.in_test, |name| suite.is_in(name));
+    let is_wanted = |suite: &&Suite| options.suite.as_deref().is_none_or(|name| suite.is_in(name));
     let wanted: Vec<&Suite> = SUITES.iter().filter(is_wanted).collect();
     for neighbours in wanted.chunk_by(|left, right| left.waits && right.waits) {
         let mut steps = Vec::new();

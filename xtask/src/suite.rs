@@ -5,7 +5,7 @@ use clap::Args;
 
 use crate::bench;
 use crate::interop;
-use crate::process::{cargo, step, succeeds};
+use crate::process::{built, cargo, step, succeeds};
 
 #[derive(Args)]
 pub(crate) struct Options {
@@ -21,6 +21,9 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     step("Formatting", &mut cargo(["fmt", "--all", "--check"]))?;
     let mut clippy = cargo(["clippy", "--workspace", "--all-targets"]);
     step("Clippy", clippy.args(FEATURES).args(["--", "--deny", "warnings"]))?;
+    // A workspace of its own, which nothing else compiles before the day it is needed.
+    let mut fuzz = cargo(["check", "--manifest-path", "fuzz/Cargo.toml", "--target-dir"]);
+    step("Fuzz targets", fuzz.arg(built("")))?;
     // Programs and libraries first: tests that start them must find them, and they are what
     // the interop tests run.
     build()?;
