@@ -30,7 +30,8 @@ use crate::{
     service::{Answer, Service},
     sessions,
     shared::Shared,
-    table::{self, Access, Command, Placement, Scope},
+    table::{self, Access, Command, Placement, Run, Scope, WriteHandler},
+    write_later,
 };
 
 /// The longest that `hello` waits for a change that cannot come.
@@ -294,6 +295,9 @@ async fn place_and_await(
         }
     }
     let busy = Arc::new(shared.operations.begin(peer, command, request));
+    if let Some(prepare) = write_later::preparation(command, request) {
+        return write(shared, peer, command, prepare, request, busy).await;
+    }
     if command.name != "getMore" {
         return run_apart(shared, peer, command, request, busy).await;
     }
@@ -323,6 +327,10 @@ async fn run_apart(
     request: &Arc<Request>,
     busy: Arc<Busy>,
 ) -> CommandResult {
+    let permit = match command.access {
+        Access::Read => Arc::clone(&shared.readers).acquire_owned().await.ok(),
+        _ => None,
+    };
     let (shared, peer, request) = (Arc::clone(shared), Arc::clone(peer), Arc::clone(request));
     let span = tracing::Span::current();
     let (answer, answered) = oneshot::channel();
@@ -336,8 +344,33 @@ async fn run_apart(
         if let Some(id) = cursor.filter(|_| command.name == "getMore") {
             shared.cursors.read_ahead(id);
         }
+        drop(permit);
     });
     answered.await.unwrap_or_else(|error| Err(ended_early(command, &error)))
+}
+
+/// Runs a command that writes, without a thread that waits for it.
+async fn write(
+    shared: &Shared,
+    peer: &Peer,
+    command: &Command,
+    prepare: WriteHandler,
+    request: &Request,
+    busy: Arc<Busy>,
+) -> CommandResult {
+    let checking = AssertUnwindSafe(|| match check(shared, peer, command, request, false)? {
+        Checked::Answered(answer) => Ok(Checked::Answered(answer)),
+        Checked::Runs(call, concern_error) => {
+            shared.counters.command(command.name);
+            Ok(Checked::Runs(prepare(&call)?, concern_error))
+        }
+    });
+    match catch_unwind(checking).unwrap_or_else(|_| Err(ended_early(command, &"panicked")))? {
+        Checked::Answered(answer) => Ok(answer),
+        Checked::Runs(write, concern_error) => {
+            with_concern_error(write.later(shared, busy).await, concern_error)
+        }
+    }
 }
 
 fn ended_early(command: &Command, error: &dyn fmt::Display) -> CommandError {
@@ -353,12 +386,51 @@ fn run(
     request: &Request,
     is_brief: bool,
 ) -> CommandResult {
+    let (call, concern_error) = match check(shared, peer, command, request, is_brief)? {
+        Checked::Runs(call, concern_error) => (call, concern_error),
+        Checked::Answered(answer) => return Ok(answer),
+    };
+    let result = match command.run {
+        Run::Whole(run) => run(&call),
+        Run::Write(prepare) => prepare(&call).and_then(|write| write.now(shared)),
+    };
+    if !result.as_ref().is_err_and(is_not_brief) {
+        shared.counters.command(command.name);
+    }
+    with_concern_error(result, concern_error)
+}
+
+fn with_concern_error(result: CommandResult, error: Option<RawDocumentBuf>) -> CommandResult {
+    let mut reply = result?;
+    if let Some(error) = error {
+        reply.append(cstr!("writeConcernError"), error);
+    }
+    Ok(reply)
+}
+
+/// What the checks of a command come to.
+enum Checked<T> {
+    /// It may run, with this; and what is wrong with its write concern, which does not keep it from
+    /// running.
+    Runs(T, Option<RawDocumentBuf>),
+    /// It is answered already.
+    Answered(RawDocumentBuf),
+}
+
+/// Checks what every command shares.
+fn check<'a>(
+    shared: &'a Shared,
+    peer: &'a Peer,
+    command: &Command,
+    request: &'a Request,
+    is_brief: bool,
+) -> Result<Checked<Call<'a>>, CommandError> {
     let arguments = Arguments::new(command.name, &request.body)?;
     check_api(&arguments, command)?;
     check_scope(shared, command, request)?;
     authorize(shared, peer, command, request)?;
     if let Some(help) = help(&arguments, command)? {
-        return Ok(help);
+        return Ok(Checked::Answered(help));
     }
     let replica_set = shared.options.replica_set.is_some();
     let session = match arguments.document("lsid")? {
@@ -382,15 +454,7 @@ fn run(
         return Err(CommandError::new(codes::MAX_TIME_MS_EXPIRED, "operation exceeded time limit"));
     }
     let call = Call { shared, peer, request, arguments, session, deadline, is_brief };
-    let result = (command.run)(&call);
-    if !result.as_ref().is_err_and(is_not_brief) {
-        shared.counters.command(command.name);
-    }
-    let mut reply = result?;
-    if let Some(error) = write_concern_error {
-        reply.append(cstr!("writeConcernError"), error);
-    }
-    Ok(reply)
+    Ok(Checked::Runs(call, write_concern_error))
 }
 
 /// The answer to `help: true`, which any command takes.

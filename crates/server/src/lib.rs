@@ -37,6 +37,7 @@ pub mod signals;
 mod table;
 mod tls;
 mod usage;
+mod write_later;
 
 pub use server::{Server, ServerBuilder, StartError};
 pub use tls::{TlsError, TlsFiles};

@@ -66,7 +66,7 @@ pub enum ServeError {
 
 /// Most threads for commands that may wait. Each keeps memory of its own that it has freed, so this
 /// bounds what many connections take; more of them wait for their turn, and share a commit then.
-const BLOCKING_THREADS: usize = 64;
+pub(crate) const BLOCKING_THREADS: usize = 64;
 
 /// A runtime for a server.
 ///

@@ -2,12 +2,13 @@
 
 use std::{
     net::SocketAddr,
-    sync::OnceLock,
+    sync::{Arc, OnceLock},
     time::{Duration, Instant},
 };
 
 use bson::{RawDocumentBuf, oid::ObjectId, rawdoc};
 use fieldveil_store::{Interrupt, Store, StoreError};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -19,12 +20,16 @@ use crate::{
     operations::Operations,
     options::Options,
     profiler::Profiler,
+    serve::BLOCKING_THREADS,
     sessions::{SessionId, Sessions},
     usage::Usage,
 };
 
 /// How often cursors and sessions are looked over.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(30);
+
+/// Most reads at once on threads that may wait. The others are for writes.
+const READERS: usize = BLOCKING_THREADS * 3 / 4;
 
 /// A running server's state.
 #[derive(Debug)]
@@ -44,6 +49,8 @@ pub(crate) struct Shared {
     /// Names this run of the server in `topologyVersion`.
     pub(crate) process_id: ObjectId,
     pub(crate) shutdown: CancellationToken,
+    /// For reads on threads that may wait, so that some threads are left for writes.
+    pub(crate) readers: Arc<Semaphore>,
     address: OnceLock<SocketAddr>,
 }
 
@@ -70,6 +77,7 @@ impl Shared {
             started: Instant::now(),
             process_id: ObjectId::new(),
             shutdown,
+            readers: Arc::new(Semaphore::new(READERS)),
             address: OnceLock::new(),
         })
     }

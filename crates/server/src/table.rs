@@ -5,18 +5,31 @@ use std::{collections::HashMap, sync::LazyLock};
 use crate::{
     call::Call,
     commands::{self},
-    error::CommandResult,
+    error::{CommandError, CommandResult},
+    write_later::Write,
 };
 
 /// Runs a command. The dispatcher adds `ok` and what else belongs to every reply.
 pub(crate) type Handler = fn(&Call<'_>) -> CommandResult;
+
+/// Says what a command writes, without writing it.
+pub(crate) type WriteHandler = fn(&Call<'_>) -> Result<Write, CommandError>;
+
+/// What runs a command.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Run {
+    /// This does all of it.
+    Whole(Handler),
+    /// This prepares a write, which may be waited for in two ways; see [`crate::write_later`].
+    Write(WriteHandler),
+}
 
 /// A row of the table.
 #[derive(Debug)]
 pub(crate) struct Command {
     pub(crate) name: &'static str,
     pub(crate) aliases: &'static [&'static str],
-    pub(crate) run: Handler,
+    pub(crate) run: Run,
     pub(crate) access: Access,
     pub(crate) placement: Placement,
     pub(crate) scope: Scope,
@@ -78,6 +91,19 @@ impl Command {
         run: Handler,
         help: &'static str,
     ) -> Self {
+        Self::running(name, access, Run::Whole(run), help)
+    }
+
+    /// A command that writes statements and answers with what came of them.
+    pub(crate) const fn write(
+        name: &'static str,
+        prepare: WriteHandler,
+        help: &'static str,
+    ) -> Self {
+        Self::running(name, Access::Write, Run::Write(prepare), help)
+    }
+
+    const fn running(name: &'static str, access: Access, run: Run, help: &'static str) -> Self {
         Self {
             name,
             aliases: &[],

@@ -56,7 +56,7 @@ pub use find::{CountOptions, DistinctOptions, FindOptions};
 pub use namespace::{DATABASE_MAX_BYTES, NAMESPACE_MAX_BYTES, Namespace, check_database};
 pub use retry::{RetryKey, StatementIds};
 pub use storage::{CompactReport, FORMAT_VERSION, OpenError, compact, is_data_directory};
-pub use store::{Store, StoreOptions};
+pub use store::{Lead, Store, StoreOptions};
 pub use tail::Tail;
 pub use write::{
     BulkOutcome, Change, DeleteOutcome, DeleteStatement, FindAndModify, FindAndModifyOutcome,

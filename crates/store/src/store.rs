@@ -49,8 +49,8 @@ impl Default for StoreOptions {
 
 /// The embedded database. Clones share it; the last one to go closes it.
 ///
-/// All methods block. A write returns when it is on disk; concurrent writes share one flush. Reads
-/// see the last committed state and never wait for writes.
+/// All methods block, but [`Store::bulk_later`]. A write returns when it is on disk; concurrent
+/// writes share one flush. Reads see the last committed state and never wait for writes.
 ///
 /// ```
 /// use bson::rawdoc;
@@ -172,6 +172,32 @@ impl Store {
         work: impl FnOnce(&mut Transaction<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         self.0.queue.submit(&*self.0, work)
+    }
+
+    /// As [`Self::write`], without waiting: `done` is called when it is on disk. `appoint` may be
+    /// given a [`Lead`].
+    pub(crate) fn write_later<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Transaction<'_>) -> Result<T> + Send + 'static,
+        done: impl FnOnce(Result<T>) + Send + 'static,
+        appoint: impl Fn(Lead) + Send + Sync + 'static,
+    ) {
+        let store = self.clone();
+        self.0.queue.post(work, done, Arc::new(move || appoint(Lead(store.clone()))));
+    }
+}
+
+/// The duty to commit what is queued, if nobody else has done it by then.
+///
+/// Writes may wait for whoever has it. So it has to get to a thread that may wait, and be dropped
+/// there, which does the work.
+#[derive(Debug)]
+#[must_use = "drop it on a thread that may wait"]
+pub struct Lead(Store);
+
+impl Drop for Lead {
+    fn drop(&mut self) {
+        self.0.0.queue.lead(&*self.0.0);
     }
 }
 

@@ -28,8 +28,17 @@ pub(crate) struct Transaction<'t> {
     catalog: Arc<Catalog>,
     environment: &'t dyn Environment,
     object_ids: &'t ObjectIds,
+    /// The collection that was written last. Its tables stay open, because the next write of the
+    /// same commit is often for the same collection.
+    open: Option<Open<'t>>,
     has_changes: bool,
     failure: Option<StoreError>,
+}
+
+/// A collection whose tables are open.
+struct Open<'t> {
+    collection: Arc<Collection>,
+    writer: CollectionWriter<'t>,
 }
 
 /// How a transaction ended.
@@ -49,10 +58,21 @@ impl<'t> Transaction<'t> {
         environment: &'t dyn Environment,
         object_ids: &'t ObjectIds,
     ) -> Self {
-        Self { redb, catalog, environment, object_ids, has_changes: false, failure: None }
+        Self {
+            redb,
+            catalog,
+            environment,
+            object_ids,
+            open: None,
+            has_changes: false,
+            failure: None,
+        }
     }
 
-    pub(crate) fn outcome(self) -> Outcome {
+    pub(crate) fn outcome(mut self) -> Outcome {
+        if let Err(error) = self.close() {
+            self.fail(error);
+        }
         match (self.failure, self.has_changes) {
             (Some(error), _) => Outcome::Failed(error),
             (None, true) => Outcome::Changed(self.catalog),
@@ -143,6 +163,7 @@ impl<'t> Transaction<'t> {
 
     /// Removes a collection or view and all that belongs to it.
     pub(crate) fn drop_collection(&mut self, collection: &Collection) -> Result<()> {
+        self.close()?;
         self.all_or_nothing(|this| {
             this.forget(&collection.namespace)?;
             this.discard(collection)
@@ -197,6 +218,7 @@ impl<'t> Transaction<'t> {
 
     /// Removes the table of an index.
     pub(crate) fn delete_index(&mut self, index: &Index) -> Result<()> {
+        self.close()?;
         self.all_or_nothing(|this| {
             this.redb.delete_table(index_table(&index_name(index.id)))?;
             Ok(())
@@ -211,19 +233,17 @@ impl<'t> Transaction<'t> {
         })
     }
 
-    /// Opens a collection's tables for `work`, and afterwards keeps the books: sizes, and which
-    /// indexes have met arrays.
+    /// Opens a collection's tables for `work`. Afterwards, or when other tables are wanted, the
+    /// books are kept: sizes, and which indexes have met arrays.
     pub(crate) fn with_collection<T>(
         &mut self,
         collection: &Arc<Collection>,
         work: impl FnOnce(&mut Self, &mut CollectionWriter<'t>) -> Result<T>,
     ) -> Result<T> {
-        let data = collection
-            .data()
-            .ok_or_else(|| StoreError::internal("a view was opened as a collection"))?;
-        let mut writer = CollectionWriter::open(self.redb, &collection.namespace, data)?;
-        let result = work(self, &mut writer);
-        let books = writer.close();
+        let mut open = self.open(collection)?;
+        let result = work(self, &mut open.writer);
+        let books = open.writer.books();
+        self.has_changes |= books.has_changes;
         if books.is_half_written {
             let error = match &result {
                 Err(error) => error.clone(),
@@ -231,10 +251,37 @@ impl<'t> Transaction<'t> {
             };
             self.fail(error);
         }
-        if books.has_changes {
-            self.all_or_nothing(|this| this.keep_books(collection, data, &books))?;
+        // What `work` itself has opened.
+        self.close()?;
+        let stays = !open.writer.has_new_multikey();
+        self.open = Some(open);
+        if !stays {
+            // The plans of the writes that follow have to know.
+            self.close()?;
         }
         result
+    }
+
+    /// Takes the open collection, if it is this one, or opens it.
+    fn open(&mut self, collection: &Arc<Collection>) -> Result<Open<'t>> {
+        if let Some(open) = self.open.take_if(|open| Arc::ptr_eq(&open.collection, collection)) {
+            return Ok(open);
+        }
+        self.close()?;
+        let data = data_of(collection)?;
+        let writer = CollectionWriter::open(self.redb, &collection.namespace, data)?;
+        Ok(Open { collection: Arc::clone(collection), writer })
+    }
+
+    /// Closes the open collection and keeps its books.
+    fn close(&mut self) -> Result<()> {
+        let Some(Open { collection, writer }) = self.open.take() else { return Ok(()) };
+        let books = writer.close();
+        if books.has_changes {
+            let data = data_of(&collection)?;
+            self.all_or_nothing(|this| this.keep_books(&collection, data, &books))?;
+        }
+        Ok(())
     }
 
     fn keep_books(
@@ -285,4 +332,8 @@ impl<'t> Transaction<'t> {
             format!("View depth limit exceeded; maximum depth is {VIEW_DEPTH_MAX}"),
         ))
     }
+}
+
+fn data_of(collection: &Collection) -> Result<&Data> {
+    collection.data().ok_or_else(|| StoreError::internal("a view was opened as a collection"))
 }

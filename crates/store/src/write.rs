@@ -6,7 +6,7 @@ use crate::environment::Interrupt;
 use crate::error::{Result, StoreError};
 use crate::namespace::Namespace;
 use crate::retry::{Record, RetryKey};
-use crate::store::Store;
+use crate::store::{Lead, Store};
 use crate::transaction::Transaction;
 
 mod delete;
@@ -188,6 +188,51 @@ pub struct DeleteOutcome {
     pub repeated: Vec<i32>,
 }
 
+impl From<BulkOutcome> for InsertOutcome {
+    fn from(BulkOutcome { results, repeated }: BulkOutcome) -> Self {
+        let mut outcome = Self { repeated, ..Self::default() };
+        for (index, result) in results.into_iter().enumerate() {
+            match result {
+                Ok(_) => outcome.inserted += 1,
+                Err(error) => outcome.errors.push(WriteError { index, error }),
+            }
+        }
+        outcome
+    }
+}
+
+impl From<BulkOutcome> for UpdateOutcome {
+    fn from(BulkOutcome { results, repeated }: BulkOutcome) -> Self {
+        let mut outcome = Self { repeated, ..Self::default() };
+        for (index, result) in results.into_iter().enumerate() {
+            match result {
+                Ok(StatementOutcome::Updated { matched, modified, upserted }) => {
+                    outcome.matched += matched;
+                    outcome.modified += modified;
+                    outcome.upserted.extend(upserted.map(|id| (index, id)));
+                }
+                Ok(_) => {}
+                Err(error) => outcome.errors.push(WriteError { index, error }),
+            }
+        }
+        outcome
+    }
+}
+
+impl From<BulkOutcome> for DeleteOutcome {
+    fn from(BulkOutcome { results, repeated }: BulkOutcome) -> Self {
+        let mut outcome = Self { repeated, ..Self::default() };
+        for (index, result) in results.into_iter().enumerate() {
+            match result {
+                Ok(StatementOutcome::Deleted(deleted)) => outcome.deleted += deleted,
+                Ok(_) => {}
+                Err(error) => outcome.errors.push(WriteError { index, error }),
+            }
+        }
+        outcome
+    }
+}
+
 impl Store {
     /// Runs statements one after the other and commits them together (`bulkWrite`).
     ///
@@ -206,6 +251,20 @@ impl Store {
         self.write(move |transaction| run(transaction, statements, &options))
     }
 
+    /// As [`Store::bulk`], without waiting: `done` is called with the outcome when everything is on
+    /// disk, or could not be put there. Whoever calls it has other commits to do.
+    ///
+    /// If nobody commits at the moment, `appoint` is called: at once, or later by any thread.
+    pub fn bulk_later(
+        &self,
+        statements: Vec<(Namespace, WriteStatement)>,
+        options: WriteOptions,
+        done: impl FnOnce(Result<BulkOutcome>) + Send + 'static,
+        appoint: impl Fn(Lead) + Send + Sync + 'static,
+    ) {
+        self.write_later(move |transaction| run(transaction, statements, &options), done, appoint);
+    }
+
     /// Adds documents. Those without an `_id` get an ObjectId.
     ///
     /// # Errors
@@ -217,15 +276,7 @@ impl Store {
         options: &WriteOptions,
     ) -> Result<InsertOutcome> {
         let statements = documents.into_iter().map(WriteStatement::Insert);
-        let BulkOutcome { results, repeated } = self.on_one(namespace, statements, options)?;
-        let mut outcome = InsertOutcome { repeated, ..InsertOutcome::default() };
-        for (index, result) in results.into_iter().enumerate() {
-            match result {
-                Ok(_) => outcome.inserted += 1,
-                Err(error) => outcome.errors.push(WriteError { index, error }),
-            }
-        }
-        Ok(outcome)
+        self.on_one(namespace, statements, options).map(InsertOutcome::from)
     }
 
     /// Changes documents.
@@ -240,20 +291,7 @@ impl Store {
     ) -> Result<UpdateOutcome> {
         let statements =
             statements.into_iter().map(|update| WriteStatement::Update(Box::new(update)));
-        let BulkOutcome { results, repeated } = self.on_one(namespace, statements, options)?;
-        let mut outcome = UpdateOutcome { repeated, ..UpdateOutcome::default() };
-        for (index, result) in results.into_iter().enumerate() {
-            match result {
-                Ok(StatementOutcome::Updated { matched, modified, upserted }) => {
-                    outcome.matched += matched;
-                    outcome.modified += modified;
-                    outcome.upserted.extend(upserted.map(|id| (index, id)));
-                }
-                Ok(_) => {}
-                Err(error) => outcome.errors.push(WriteError { index, error }),
-            }
-        }
-        Ok(outcome)
+        self.on_one(namespace, statements, options).map(UpdateOutcome::from)
     }
 
     /// Removes documents.
@@ -268,16 +306,7 @@ impl Store {
     ) -> Result<DeleteOutcome> {
         let statements =
             statements.into_iter().map(|delete| WriteStatement::Delete(Box::new(delete)));
-        let BulkOutcome { results, repeated } = self.on_one(namespace, statements, options)?;
-        let mut outcome = DeleteOutcome { repeated, ..DeleteOutcome::default() };
-        for (index, result) in results.into_iter().enumerate() {
-            match result {
-                Ok(StatementOutcome::Deleted(deleted)) => outcome.deleted += deleted,
-                Ok(_) => {}
-                Err(error) => outcome.errors.push(WriteError { index, error }),
-            }
-        }
-        Ok(outcome)
+        self.on_one(namespace, statements, options).map(DeleteOutcome::from)
     }
 
     fn on_one(

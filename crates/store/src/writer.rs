@@ -4,6 +4,11 @@
 //! queued writes in one transaction, commits, and gives each its result. Whoever comes meanwhile
 //! waits; when the leader is done, the first of them leads the next round. No thread is needed,
 //! a lone writer pays no hand-over, and the more callers there are, the more share a flush.
+//!
+//! A caller that may not wait leaves a function for the result ([`Queue::post`]), and another that
+//! calls a thread to lead. That thread goes on until the queue is empty. It may be long in coming,
+//! for all threads may be busy, some of them with waiting for their own writes. So whoever can wait
+//! leads in its place, and nobody waits for anybody but a leader at work.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -17,8 +22,16 @@ trait Job: Send {
     fn run(&mut self, transaction: &mut Transaction<'_>);
     /// Hands the result out, or the error that kept it from being committed.
     fn finish(self: Box<Self>, committed: Result<()>);
-    /// Makes the owner of this job the next leader.
-    fn appoint(&self);
+    /// Who leads if the owner of this job is to see to it.
+    fn successor(&self) -> Successor;
+}
+
+/// Who leads the next round. To be called when the queue is not locked.
+enum Successor {
+    /// The thread that waits for the job; this wakes it.
+    Waiting(Box<dyn FnOnce() + Send>),
+    /// A thread that this calls.
+    Called(Arc<dyn Fn() + Send + Sync>),
 }
 
 /// The queue of writes and who works on it.
@@ -30,7 +43,18 @@ pub(crate) struct Queue {
 #[derive(Default)]
 struct State {
     jobs: Vec<Box<dyn Job>>,
-    has_leader: bool,
+    leader: Leader,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Leader {
+    /// There is none, and nothing to do.
+    #[default]
+    Absent,
+    /// It was called and is to come.
+    Called,
+    /// It works, and hands over before it goes.
+    Working,
 }
 
 /// Runs the given writes in one transaction and commits it.
@@ -54,19 +78,56 @@ impl Queue {
         let leads = {
             let mut state = self.lock();
             state.jobs.push(job);
-            !std::mem::replace(&mut state.has_leader, true)
+            std::mem::replace(&mut state.leader, Leader::Working) != Leader::Working
         };
         if !leads && let Some(result) = slot.wait() {
             return result;
         }
-        self.lead(store);
+        {
+            // Should a write panic, its callers get an error and the next one leads.
+            let _hand_over = HandOver(self);
+            self.round(store);
+        }
         slot.take().unwrap_or_else(|| Err(StoreError::internal("a write was lost in a panic")))
     }
 
-    /// Works on everything that is queued now, then hands over.
-    fn lead(&self, store: &dyn Commit) {
-        // Should a write panic, its callers get an error and the next one leads.
+    /// Has `work` run in a transaction and, when its effects are on disk, `done` called with what
+    /// [`Self::submit`] would answer. `call` may be called, by any thread, to have [`Self::lead`]
+    /// called by a thread that may wait.
+    pub(crate) fn post<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Transaction<'_>) -> Result<T> + Send + 'static,
+        done: impl FnOnce(Result<T>) + Send + 'static,
+        call: Arc<dyn Fn() + Send + Sync>,
+    ) {
+        let job = Posted { work: Some(work), result: None, done, call: Arc::clone(&call) };
+        let is_first = {
+            let mut state = self.lock();
+            state.jobs.push(Box::new(job));
+            let is_first = state.leader == Leader::Absent;
+            if is_first {
+                state.leader = Leader::Called;
+            }
+            is_first
+        };
+        if is_first {
+            call();
+        }
+    }
+
+    /// Works on everything that is queued until nothing is, unless somebody else does.
+    pub(crate) fn lead(&self, store: &dyn Commit) {
+        if std::mem::replace(&mut self.lock().leader, Leader::Working) == Leader::Working {
+            return;
+        }
         let _hand_over = HandOver(self);
+        while !self.lock().jobs.is_empty() {
+            self.round(store);
+        }
+    }
+
+    /// Works on everything that is queued now.
+    fn round(&self, store: &dyn Commit) {
         let mut jobs = Batch(std::mem::take(&mut self.lock().jobs));
         let committed = store.commit(&mut |transaction| {
             for job in &mut jobs.0 {
@@ -89,6 +150,27 @@ impl Queue {
     }
 }
 
+impl State {
+    /// Who leads after a leader that has done its part: rather somebody who waits than somebody who
+    /// has to be called.
+    fn next_leader(&mut self) -> Option<Successor> {
+        let mut successors = self.jobs.iter().map(|job| job.successor());
+        let first = successors.next();
+        let next = match first {
+            Some(Successor::Called(_)) => {
+                successors.find(|it| matches!(it, Successor::Waiting(_))).or(first)
+            }
+            other => other,
+        };
+        self.leader = match next {
+            None => Leader::Absent,
+            Some(Successor::Called(_)) => Leader::Called,
+            Some(Successor::Waiting(_)) => Leader::Working,
+        };
+        next
+    }
+}
+
 /// Jobs that are answered even if the leader unwinds.
 struct Batch(Vec<Box<dyn Job>>);
 
@@ -104,10 +186,11 @@ struct HandOver<'a>(&'a Queue);
 
 impl Drop for HandOver<'_> {
     fn drop(&mut self) {
-        let mut state = self.0.lock();
-        match state.jobs.first() {
-            Some(next) => next.appoint(),
-            None => state.has_leader = false,
+        let next = self.0.lock().next_leader();
+        match next {
+            Some(Successor::Waiting(wake)) => wake(),
+            Some(Successor::Called(call)) => call(),
+            None => {}
         }
     }
 }
@@ -120,7 +203,7 @@ struct Work<T, F> {
 
 impl<T, F> Job for Work<T, F>
 where
-    T: Send,
+    T: Send + 'static,
     F: FnOnce(&mut Transaction<'_>) -> Result<T> + Send,
 {
     fn run(&mut self, transaction: &mut Transaction<'_>) {
@@ -130,17 +213,48 @@ where
     }
 
     fn finish(self: Box<Self>, committed: Result<()>) {
-        let result = match (committed, self.result) {
-            (Err(error), _) => Err(error),
-            (Ok(()), Some(result)) => result,
-            (Ok(()), None) => Err(StoreError::internal("a write did not run")),
-        };
-        self.slot.put(Answer::Done(result));
+        self.slot.put(Answer::Done(outcome(committed, self.result)));
     }
 
-    fn appoint(&self) {
-        self.slot.put(Answer::Lead);
+    fn successor(&self) -> Successor {
+        let slot = Arc::clone(&self.slot);
+        Successor::Waiting(Box::new(move || slot.put(Answer::Lead)))
     }
+}
+
+/// A write that nobody waits for.
+struct Posted<T, F, D> {
+    work: Option<F>,
+    result: Option<Result<T>>,
+    done: D,
+    call: Arc<dyn Fn() + Send + Sync>,
+}
+
+impl<T, F, D> Job for Posted<T, F, D>
+where
+    T: Send,
+    F: FnOnce(&mut Transaction<'_>) -> Result<T> + Send,
+    D: FnOnce(Result<T>) + Send,
+{
+    fn run(&mut self, transaction: &mut Transaction<'_>) {
+        if let Some(work) = self.work.take() {
+            self.result = Some(work(transaction));
+        }
+    }
+
+    fn finish(self: Box<Self>, committed: Result<()>) {
+        (self.done)(outcome(committed, self.result));
+    }
+
+    fn successor(&self) -> Successor {
+        Successor::Called(Arc::clone(&self.call))
+    }
+}
+
+/// What a caller is told.
+fn outcome<T>(committed: Result<()>, result: Option<Result<T>>) -> Result<T> {
+    committed?;
+    result.unwrap_or_else(|| Err(StoreError::internal("a write did not run")))
 }
 
 /// Where one caller waits.

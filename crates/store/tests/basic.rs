@@ -3,8 +3,8 @@
 
 use bson::{RawBson, RawDocumentBuf, rawdoc};
 use fieldveil_store::{
-    Code, FindOptions, IndexChoice, Interrupt, Namespace, OpenError, Store, StoreError,
-    StoreOptions, Take, WriteOptions,
+    BulkOutcome, Code, CountOptions, FindOptions, IndexChoice, Interrupt, Namespace, OpenError,
+    Store, StoreError, StoreOptions, Take, WriteOptions, WriteStatement,
 };
 
 fn people() -> Namespace {
@@ -319,4 +319,65 @@ fn keys_are_returned_in_the_place_of_documents() {
     let with_list = vec![rawdoc! {"_id": 3, "list": [1, 2]}];
     store.insert(&people(), with_list, &WriteOptions::default()).unwrap();
     assert!(keys(rawdoc! {"list": 2}, false).unwrap_err().is(Code::COMMAND_NOT_SUPPORTED));
+}
+
+#[test]
+fn writes_without_a_thread_that_waits_share_commits_with_those_that_wait() {
+    let store = Store::in_memory().unwrap();
+    let (sender, receiver) = std::sync::mpsc::channel();
+    std::thread::scope(|scope| {
+        for thread in 0..4 {
+            let (store, sender) = (&store, sender.clone());
+            scope.spawn(move || {
+                for n in 0..50 {
+                    let document = rawdoc! {"_id": thread * 100 + n};
+                    store.insert(&people(), vec![document], &WriteOptions::default()).unwrap();
+                    let document = rawdoc! {"_id": thread * 100 + 50 + n};
+                    let statements = vec![(people(), WriteStatement::Insert(document))];
+                    let sender = sender.clone();
+                    let done = move |outcome| sender.send(outcome).unwrap();
+                    let appoint = |lead| drop(std::thread::spawn(|| drop(lead)));
+                    store.bulk_later(statements, WriteOptions::default(), done, appoint);
+                }
+            });
+        }
+    });
+    drop(sender);
+    let outcomes: Vec<BulkOutcome> = receiver.into_iter().map(Result::unwrap).collect();
+    assert_eq!(outcomes.len(), 200);
+    assert!(outcomes.iter().all(|outcome| outcome.results[0].is_ok()));
+    assert_eq!(store.count(&people(), CountOptions::default()).unwrap(), 400);
+}
+
+/// Every thread that could lead may itself be one that waits for its write.
+#[test]
+fn a_write_that_waits_does_not_wait_for_a_leader_who_is_long_in_coming() {
+    let store = Store::in_memory().unwrap();
+    let (sender, receiver) = std::sync::mpsc::channel();
+    let (appoint, appointed) = std::sync::mpsc::channel();
+    let post = |id: i32| {
+        let (sender, appoint) = (sender.clone(), appoint.clone());
+        store.bulk_later(
+            vec![(people(), WriteStatement::Insert(rawdoc! {"_id": id}))],
+            WriteOptions::default(),
+            move |outcome| sender.send(outcome).unwrap(),
+            move |lead| appoint.send(lead).unwrap(),
+        );
+    };
+    let is_done = || receiver.try_recv().is_ok_and(|outcome| outcome.unwrap().results[0].is_ok());
+    post(1);
+    post(2);
+    assert!(!is_done());
+    let document = vec![rawdoc! {"_id": 3}];
+    assert_eq!(store.insert(&people(), document, &WriteOptions::default()).unwrap().inserted, 1);
+    assert!(is_done() && is_done());
+    post(4);
+    // The first leader comes at last, and does what it finds; the second finds nothing.
+    drop(appointed.recv().unwrap());
+    assert!(is_done());
+    drop(appointed.recv().unwrap());
+    post(5);
+    drop(appointed.recv().unwrap());
+    assert!(is_done());
+    assert_eq!(store.count(&people(), CountOptions::default()).unwrap(), 5);
 }

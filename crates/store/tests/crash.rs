@@ -7,11 +7,12 @@ use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
 
 use bson::rawdoc;
 use fieldveil_store::{
-    DeleteStatement, FindOptions, Interrupt, Namespace, RetryKey, StatementIds, Store,
-    StoreOptions, UpdateStatement, WriteOptions,
+    BulkOutcome, DeleteStatement, FindOptions, Interrupt, Namespace, RetryKey, StatementIds,
+    StatementOutcome, Store, StoreOptions, UpdateStatement, WriteOptions, WriteStatement,
 };
 
 const DIRECTORY: &str = "FIELDVEIL_CRASH_DIRECTORY";
@@ -28,7 +29,7 @@ fn open(directory: &Path) -> Store {
 
 /// Not a test of its own: the process that is killed. Each client counts its document up, and
 /// from time to time removes it. Before a write it says what it is about to do, afterwards that it
-/// is acknowledged.
+/// is acknowledged. Half of the clients wait for their writes, the others have themselves called.
 #[test]
 fn writing_process() {
     let Ok(directory) = std::env::var(DIRECTORY) else { return };
@@ -43,7 +44,6 @@ fn writing_process() {
 }
 
 fn client_loop(store: &Store, id: i32) {
-    let options = WriteOptions::default();
     for value in 1.. {
         say("count", id, value);
         count_up(store, id, value);
@@ -51,7 +51,8 @@ fn client_loop(store: &Store, id: i32) {
             say("begin", id, 0);
             let filter = rawdoc! {"_id": id};
             let delete = DeleteStatement { filter, only_one: true, hint: None, collation: None };
-            assert_eq!(store.delete(&things(), vec![delete], &options).unwrap().deleted, 1);
+            let outcome = write(store, id, WriteStatement::Delete(Box::new(delete)));
+            assert!(matches!(&outcome.results[..], [Ok(StatementOutcome::Deleted(1))]));
             say("end", id, 0);
         } else {
             say("begin", id, value);
@@ -59,11 +60,24 @@ fn client_loop(store: &Store, id: i32) {
                 rawdoc! {"$set": {"value": value, "list": [value, value + 1, "x".repeat(300)]}};
             let mut update = UpdateStatement::one(rawdoc! {"_id": id}, set);
             update.upsert = true;
-            let outcome = store.update(&things(), vec![update], &options).unwrap();
-            assert!(outcome.errors.is_empty());
+            let outcome = write(store, id, WriteStatement::Update(Box::new(update)));
+            assert!(outcome.results.iter().all(Result::is_ok), "{outcome:?}");
             say("end", id, value);
         }
     }
+}
+
+/// Writes to `things` in the way of that client.
+fn write(store: &Store, client: i32, statement: WriteStatement) -> BulkOutcome {
+    let (statements, options) = (vec![(things(), statement)], WriteOptions::default());
+    if client % 2 == 0 {
+        return store.bulk(statements, &options).unwrap();
+    }
+    let (sender, receiver) = mpsc::channel();
+    let done = move |outcome| sender.send(outcome).unwrap();
+    let appoint = |lead| drop(std::thread::spawn(|| drop(lead)));
+    store.bulk_later(statements, options, done, appoint);
+    receiver.recv().unwrap().unwrap()
 }
 
 fn counters() -> Namespace {

@@ -25,6 +25,9 @@ enum What {
         /// Seconds for each measurement of inserts.
         #[arg(long, default_value_t = 3.0)]
         seconds: f64,
+        /// Only these parts: `find-one`, `inserts`, `whole-find`, `indexed`.
+        #[arg(long, value_delimiter = ',')]
+        only: Vec<ratios::Part>,
     },
     /// Many connections at work for a long time.
     Soak {
@@ -54,8 +57,9 @@ fn main() {
         let store = Store::open(directory.path(), options).unwrap();
         let server = Server::builder().store(store.clone()).start().await.unwrap();
         match what {
-            What::Ratios { documents, seconds } => {
-                ratios::run(&server, &store, documents, Duration::from_secs_f64(seconds)).await;
+            What::Ratios { documents, seconds, only } => {
+                let time = Duration::from_secs_f64(seconds);
+                ratios::run(&server, &store, documents, time, &only).await;
             }
             What::Soak { seconds, connections, .. } => {
                 let data = directory.path().join("data.redb");

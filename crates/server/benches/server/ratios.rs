@@ -13,12 +13,37 @@ const ROUNDS: usize = 7;
 const SMALL: i32 = 100_000;
 const RAW: TableDefinition<'static, u64, &'static [u8]> = TableDefinition::new("raw");
 
-pub(crate) async fn run(server: &Server, store: &Store, documents: u32, time: Duration) {
+/// What is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Part {
+    FindOne,
+    Inserts,
+    WholeFind,
+    Indexed,
+}
+
+/// Measures the parts in `only`, or all without.
+pub(crate) async fn run(
+    server: &Server,
+    store: &Store,
+    documents: u32,
+    time: Duration,
+    only: &[Part],
+) {
+    let is_wanted = |part| only.is_empty() || only.contains(&part);
     let mut client = Client::connect(server).await;
-    find_one(&mut client).await;
-    inserts(server, time).await;
-    whole_find(server, &mut client, store).await;
-    indexed(&mut client, documents).await;
+    if is_wanted(Part::FindOne) {
+        find_one(&mut client).await;
+    }
+    if is_wanted(Part::Inserts) {
+        inserts(server, time).await;
+    }
+    if is_wanted(Part::WholeFind) {
+        whole_find(server, &mut client, store).await;
+    }
+    if is_wanted(Part::Indexed) {
+        indexed(&mut client, documents).await;
+    }
 }
 
 /// `find_one` by `_id` beside `ping` on the same connection, in turns.

@@ -1,7 +1,10 @@
 //! `insert`, `update`, `delete`.
 
 use bson::{RawArrayBuf, RawBson, RawBsonRef, RawDocument, RawDocumentBuf, raw::cstr, rawdoc};
-use fieldveil_store::{DeleteStatement, StoreError, UpdateStatement, WriteError, WriteOptions};
+use fieldveil_store::{
+    BulkOutcome, DeleteOutcome, DeleteStatement, InsertOutcome, Namespace, StoreError,
+    UpdateOutcome, UpdateStatement, WriteError, WriteOptions, WriteStatement,
+};
 
 use crate::{
     arguments::Arguments,
@@ -11,63 +14,61 @@ use crate::{
     error::{CommandError, CommandResult},
     reply::{append_all, count},
     retry,
-    table::{Access, Command},
+    table::Command,
+    write_later::Write,
 };
 
 pub(crate) const COMMANDS: &[Command] = &[
-    Command::new("insert", Access::Write, insert, "adds documents").stable(),
-    Command::new("update", Access::Write, update, "changes documents").stable(),
-    Command::new("delete", Access::Write, delete, "removes documents").stable(),
+    Command::write("insert", insert, "adds documents").stable(),
+    Command::write("update", update, "changes documents").stable(),
+    Command::write("delete", delete, "removes documents").stable(),
 ];
 
-fn insert(call: &Call<'_>) -> CommandResult {
+fn insert(call: &Call<'_>) -> Result<Write, CommandError> {
     let namespace = call.namespace()?;
     let documents = statements(call, "documents")?;
     let options = options(call, documents.len())?;
-    call.arguments.finish()?;
-    let outcome = call.shared.store.insert(&namespace, documents, &options)?;
-    call.shared.clock.tick();
-    check_interrupted(outcome.errors.iter().map(|failed| &failed.error))?;
-    let mut reply = reply(outcome.inserted, &outcome.errors);
-    retry::append_repeated(&mut reply, &outcome.repeated);
-    Ok(reply)
+    let statements = documents.into_iter().map(WriteStatement::Insert);
+    write(call, &namespace, statements, options, |outcome| {
+        let outcome = InsertOutcome::from(outcome);
+        reply(outcome.inserted, &outcome.errors, &outcome.repeated)
+    })
 }
 
-fn update(call: &Call<'_>) -> CommandResult {
+fn update(call: &Call<'_>) -> Result<Write, CommandError> {
     let namespace = call.namespace()?;
     let statements = statements(call, "updates")?;
-    let updates = statements.iter().map(|it| update_statement(it)).collect::<Result<_, _>>()?;
+    let updates: Vec<_> =
+        statements.iter().map(|it| update_statement(it)).collect::<Result<_, _>>()?;
     let options = options(call, statements.len())?;
-    call.arguments.finish()?;
-    let outcome = call.shared.store.update(&namespace, updates, &options)?;
-    call.shared.clock.tick();
-    check_interrupted(outcome.errors.iter().map(|failed| &failed.error))?;
-    let upserted = u64::try_from(outcome.upserted.len()).unwrap_or(u64::MAX);
-    let mut reply = RawDocumentBuf::new();
-    reply.append(cstr!("n"), count(outcome.matched + upserted));
-    if !outcome.upserted.is_empty() {
-        let list: RawArrayBuf =
-            outcome.upserted.into_iter().map(|(index, id)| upserted_entry(index, id)).collect();
-        reply.append(cstr!("upserted"), list);
-    }
-    reply.append(cstr!("nModified"), count(outcome.modified));
-    append_errors(&mut reply, &outcome.errors);
-    retry::append_repeated(&mut reply, &outcome.repeated);
-    Ok(reply)
+    let updates = updates.into_iter().map(|update| WriteStatement::Update(Box::new(update)));
+    write(call, &namespace, updates, options, |outcome| update_reply(outcome.into()))
 }
 
-fn delete(call: &Call<'_>) -> CommandResult {
+fn delete(call: &Call<'_>) -> Result<Write, CommandError> {
     let namespace = call.namespace()?;
     let statements = statements(call, "deletes")?;
-    let deletes = statements.iter().map(|it| delete_statement(it)).collect::<Result<_, _>>()?;
+    let deletes: Vec<_> =
+        statements.iter().map(|it| delete_statement(it)).collect::<Result<_, _>>()?;
     let options = options(call, statements.len())?;
+    let deletes = deletes.into_iter().map(|delete| WriteStatement::Delete(Box::new(delete)));
+    write(call, &namespace, deletes, options, |outcome| {
+        let outcome = DeleteOutcome::from(outcome);
+        reply(outcome.deleted, &outcome.errors, &outcome.repeated)
+    })
+}
+
+/// A write whose statements are all for one collection; the last arguments were taken for it.
+fn write(
+    call: &Call<'_>,
+    namespace: &Namespace,
+    statements: impl Iterator<Item = WriteStatement>,
+    options: WriteOptions,
+    reply: fn(BulkOutcome) -> CommandResult,
+) -> Result<Write, CommandError> {
     call.arguments.finish()?;
-    let outcome = call.shared.store.delete(&namespace, deletes, &options)?;
-    call.shared.clock.tick();
-    check_interrupted(outcome.errors.iter().map(|failed| &failed.error))?;
-    let mut reply = reply(outcome.deleted, &outcome.errors);
-    retry::append_repeated(&mut reply, &outcome.repeated);
-    Ok(reply)
+    let statements = statements.map(|statement| (namespace.clone(), statement)).collect();
+    Ok(Write { statements, options, reply })
 }
 
 /// Fails a command as a whole if one of its statements was interrupted, as MongoDB does.
@@ -206,11 +207,29 @@ fn delete_statement(statement: &RawDocument) -> Result<DeleteStatement, CommandE
     Ok(statement)
 }
 
-fn reply(done: u64, errors: &[WriteError]) -> RawDocumentBuf {
+fn reply(done: u64, errors: &[WriteError], repeated: &[i32]) -> CommandResult {
+    check_interrupted(errors.iter().map(|failed| &failed.error))?;
     let mut reply = RawDocumentBuf::new();
     reply.append(cstr!("n"), count(done));
     append_errors(&mut reply, errors);
-    reply
+    retry::append_repeated(&mut reply, repeated);
+    Ok(reply)
+}
+
+fn update_reply(outcome: UpdateOutcome) -> CommandResult {
+    check_interrupted(outcome.errors.iter().map(|failed| &failed.error))?;
+    let upserted = u64::try_from(outcome.upserted.len()).unwrap_or(u64::MAX);
+    let mut reply = RawDocumentBuf::new();
+    reply.append(cstr!("n"), count(outcome.matched + upserted));
+    if !outcome.upserted.is_empty() {
+        let list: RawArrayBuf =
+            outcome.upserted.into_iter().map(|(index, id)| upserted_entry(index, id)).collect();
+        reply.append(cstr!("upserted"), list);
+    }
+    reply.append(cstr!("nModified"), count(outcome.modified));
+    append_errors(&mut reply, &outcome.errors);
+    retry::append_repeated(&mut reply, &outcome.repeated);
+    Ok(reply)
 }
 
 fn upserted_entry(index: usize, id: RawBson) -> RawDocumentBuf {

@@ -179,24 +179,72 @@ async fn a_read_ends_with_its_client() {
     until_idle(&mut Client::connect(&server).await).await;
 }
 
-#[tokio::test]
-async fn a_write_goes_on_without_its_client() {
-    let (server, mut client) = start().await;
-    fill(&mut client).await;
+/// Starts an update of all documents of `c` that takes a while, and gives its id once it runs.
+async fn begin_update(client: &mut Client, other: &mut Client) -> i32 {
+    fill(client).await;
     let slow = rawdoc! { "$reduce": {
         "input": { "$range": [0, 2000] }, "initialValue": 0,
         "in": { "$add": ["$$value", "$$this"] },
     } };
     let all = rawdoc! { "q": {}, "u": [{ "$set": { "sum": slow } }], "multi": true };
-    let command = rawdoc! { "update": "c", "updates": [all], "$db": "d" };
-    client.send(OpMsg::new(command)).await;
+    client.send(OpMsg::new(rawdoc! { "update": "c", "updates": [all], "$db": "d" })).await;
+    until_runs(other, "update").await
+}
+
+/// The id of the operation of this kind, once there is one.
+async fn until_runs(client: &mut Client, op: &str) -> i32 {
+    let question = rawdoc! { "currentOp": 1, "op": op, "$db": "admin" };
+    loop {
+        let reply = client.ok(question.clone()).await;
+        if let Some(operation) = reply.get_array("inprog").unwrap().into_iter().next() {
+            return operation.unwrap().as_document().unwrap().get_i32("opid").unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_write_goes_on_without_its_client() {
+    let (server, mut client) = start().await;
     let mut other = Client::connect(&server).await;
-    let question = rawdoc! { "currentOp": 1, "op": "update", "$db": "admin" };
-    while other.ok(question.clone()).await.get_array("inprog").unwrap().is_empty() {}
+    begin_update(&mut client, &mut other).await;
     drop(client);
     until_idle(&mut other).await;
     let count = rawdoc! { "count": "c", "query": { "sum": 1_999_000 }, "$db": "d" };
     assert_eq!(other.ok(count).await.get_i32("n").unwrap(), 400);
+}
+
+#[tokio::test]
+async fn a_write_in_the_queue_is_shown_and_killed_and_goes_on_without_its_client() {
+    let (server, mut client) = start().await;
+    let mut other = Client::connect(&server).await;
+    begin_update(&mut client, &mut other).await;
+    let insert = |id| rawdoc! { "insert": "q", "documents": [{ "_id": id }], "$db": "d" };
+    let (mut killed, mut late, mut gone) = (
+        Client::connect(&server).await,
+        Client::connect(&server).await,
+        Client::connect(&server).await,
+    );
+    killed.send(OpMsg::new(insert("killed"))).await;
+    let id = until_runs(&mut other, "insert").await;
+    other.ok(rawdoc! { "killOp": 1, "op": id, "$db": "admin" }).await;
+    let mut in_time = insert("late");
+    in_time.append(bson::raw::cstr!("maxTimeMS"), 1);
+    late.send(OpMsg::new(in_time)).await;
+    gone.send(OpMsg::new(insert("gone"))).await;
+    let inserts = rawdoc! { "currentOp": 1, "op": "insert", "$db": "admin" };
+    while other.ok(inserts.clone()).await.get_array("inprog").unwrap().into_iter().count() < 3 {}
+    drop(gone);
+
+    let code = |reply: RawDocumentBuf| reply.get_i32("code").unwrap();
+    assert_eq!(code(timeout(LONG, killed.receive()).await.expect("it ends").1), 11601);
+    assert_eq!(code(timeout(LONG, late.receive()).await.expect("it ends").1), 50);
+    let updated = timeout(LONG, client.receive()).await.expect("it ends").1;
+    assert_eq!(updated.get_i32("n").unwrap(), 400);
+    until_idle(&mut other).await;
+    let found = batch(&other.ok(rawdoc! { "find": "q", "$db": "d" }).await);
+    assert_eq!(found, [rawdoc! { "_id": "gone" }]);
+    // The next command of a connection whose write was killed is none the worse for it.
+    killed.ok(insert("more")).await;
 }
 
 /// A capped collection, and a `getMore` that waits for more in it.

@@ -1,12 +1,17 @@
 //! Ending a server.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use bson::rawdoc;
 use fieldveil_server::{Server, StartError};
-use fieldveil_store::Store;
+use fieldveil_store::{FindOptions, Namespace, Store, StoreOptions};
 use fieldveil_wire::OpMsg;
-use tokio::{io::AsyncReadExt, net::TcpStream, time::timeout};
+use tokio::{
+    io::AsyncReadExt,
+    net::TcpStream,
+    task::JoinSet,
+    time::{sleep, timeout},
+};
 
 use crate::client::{Client, start};
 
@@ -62,4 +67,76 @@ async fn a_taken_address_is_an_error() {
         .start()
         .await;
     assert!(matches!(second, Err(StartError::Bind { .. })));
+}
+
+/// Writes are on their way on every connection when the server ends.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_acknowledged_before_the_end_is_on_disk() {
+    let directory = tempfile::tempdir().unwrap();
+    let open = || Store::open(directory.path(), StoreOptions::default()).unwrap();
+    let server = Server::builder().store(open()).start().await.unwrap();
+    let mut tasks = JoinSet::new();
+    for number in 0..32 {
+        let mut client = Client::connect(&server).await;
+        tasks.spawn(async move {
+            let mut acknowledged = Vec::new();
+            for id in (number..).step_by(32) {
+                let document = rawdoc! { "_id": id };
+                let insert = rawdoc! { "insert": "c", "documents": [document], "$db": "d" };
+                client.send(OpMsg::new(insert)).await;
+                // The connection ends between two commands.
+                match client.connection.read().await {
+                    Ok(Some(_)) => acknowledged.push(id),
+                    Ok(None) | Err(_) => break,
+                }
+            }
+            acknowledged
+        });
+    }
+    sleep(Duration::from_millis(200)).await;
+    timeout(Duration::from_secs(30), server.shutdown()).await.expect("writes are brief");
+    let acknowledged: Vec<Vec<i32>> =
+        timeout(Duration::from_secs(30), tasks.join_all()).await.expect("connections are closed");
+
+    let store = open();
+    let collection = Namespace::new("d", "c").unwrap();
+    let found: BTreeSet<i32> = store
+        .find(&collection, FindOptions::default())
+        .unwrap()
+        .map(|document| document.unwrap().get_i32("_id").unwrap())
+        .collect();
+    assert!(acknowledged.iter().any(|ids| ids.len() > 1));
+    assert!(acknowledged.iter().flatten().all(|id| found.contains(id)));
+}
+
+/// The only thread for commands that wait is taken by one that waits for its own write.
+#[test]
+fn writes_that_wait_and_writes_that_do_not_get_along_on_one_thread() {
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    let runtime = runtime.enable_all().max_blocking_threads(1).build().unwrap();
+    let working = async {
+        let (server, _client) = start().await;
+        let mut tasks = JoinSet::new();
+        for number in 0..16 {
+            let mut client = Client::connect(&server).await;
+            tasks.spawn(async move {
+                for id in 0..50 {
+                    let name = format!("c{number}");
+                    let insert = rawdoc! {
+                        "insert": name.as_str(), "documents": [{ "_id": id }], "$db": "d",
+                    };
+                    let modify = rawdoc! {
+                        "findAndModify": name, "query": { "_id": id }, "upsert": true,
+                        "update": { "$set": { "a": 1 } }, "$db": "d",
+                    };
+                    client.ok(if number % 2 == 0 { insert } else { modify }).await;
+                }
+            });
+        }
+        tasks.join_all().await;
+        server.shutdown().await;
+    };
+    runtime.block_on(async {
+        timeout(Duration::from_secs(60), working).await.expect("nobody waits for ever");
+    });
 }

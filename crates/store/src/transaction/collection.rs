@@ -84,6 +84,16 @@ impl<'t> CollectionWriter<'t> {
         self.books
     }
 
+    pub(crate) fn books(&self) -> &Books {
+        &self.books
+    }
+
+    /// Whether an index has met an array for the first time.
+    pub(crate) fn has_new_multikey(&self) -> bool {
+        let is_new = |(open, seen): (&OpenIndex<'_>, &Vec<bool>)| open.index.multikey != *seen;
+        self.indexes.iter().zip(&self.books.multikey).any(is_new)
+    }
+
     /// Adds a document after checking unique indexes.
     ///
     /// # Errors
