@@ -30,10 +30,13 @@ pub(crate) const MECHANISM_UNAVAILABLE: i32 = 334;
 pub(crate) const CURSOR_IN_USE: i32 = 12051;
 pub(crate) const API_VERSION_ERROR: i32 = 322;
 pub(crate) const API_STRICT_ERROR: i32 = 323;
+pub(crate) const CLIENT_DISCONNECT: i32 = 279;
+pub(crate) const INTERRUPTED_AT_SHUTDOWN: i32 = 11600;
 pub(crate) const INTERRUPTED: i32 = 11601;
 
-/// Codes of operations that were ended: time over, client gone, server ending, killed.
-pub(crate) const INTERRUPTIONS: &[i32] = &[MAX_TIME_MS_EXPIRED, 279, 11600, INTERRUPTED];
+/// Codes of operations that were ended.
+pub(crate) const INTERRUPTIONS: &[i32] =
+    &[MAX_TIME_MS_EXPIRED, CLIENT_DISCONNECT, INTERRUPTED_AT_SHUTDOWN, INTERRUPTED];
 
 pub(crate) const NOT_A_RETRYABLE_WRITE_COMMAND: i32 = 50768;
 pub(crate) const DUPLICATE_FIELD: i32 = 40413;
