@@ -2,7 +2,7 @@
 
 use bson::oid::ObjectId;
 use bson::raw::{RawBson, RawBsonRef};
-use bson::spec::ElementType;
+use bson::spec::{BinarySubtype, ElementType};
 use bson::{DateTime, Decimal128};
 use fieldveil_query::QueryError;
 use fieldveil_query::decimal::Decimal;
@@ -11,6 +11,9 @@ use fieldveil_query::value::{BsonType, Number, is_truthy};
 use super::date::{iso_text, parse_date};
 use super::values::{Named, at, boolean, is_nullish, null, number, text, type_name};
 use super::{NamedFunction, PositionalFunction, Value};
+use binary::Layout;
+
+mod binary;
 
 pub(super) fn find(operator: &str) -> Option<PositionalFunction> {
     Some(match operator {
@@ -23,6 +26,7 @@ pub(super) fn find(operator: &str) -> Option<PositionalFunction> {
         "$toLong" => |arguments, _| short(arguments, ElementType::Int64),
         "$toObjectId" => |arguments, _| short(arguments, ElementType::ObjectId),
         "$toString" => |arguments, _| short(arguments, ElementType::String),
+        "$toUUID" => |arguments, _| short_by(arguments, ElementType::Binary, Layout::UUID),
         "$tsIncrement" => {
             |arguments, _| timestamp("$tsIncrement", arguments, |stamp| stamp.increment)
         }
@@ -55,31 +59,70 @@ fn timestamp(
 }
 
 fn short(arguments: &[Value], to: ElementType) -> Result<Value, QueryError> {
+    short_by(arguments, to, Layout::AUTO)
+}
+
+fn short_by(arguments: &[Value], to: ElementType, layout: Layout) -> Result<Value, QueryError> {
     match at(arguments, 0) {
         Some(value) if !matches!(value, RawBson::Null | RawBson::Undefined) => {
-            convert(value, to).map(Some)
+            convert(value, to, layout).map(Some)
         }
         _ => null(),
     }
 }
 
 fn convert_operator(arguments: &Named<'_>) -> Result<Value, QueryError> {
-    for option in ["format", "byteOrder", "base"] {
-        if arguments.has(option) {
-            return Err(QueryError::not_supported(format!("the option '{option}' of $convert")));
+    let input = arguments.get("input");
+    let Some((kind, subtype)) = target(arguments.get("to"))? else { return null() };
+    let layout = Layout::new(subtype, arguments)?;
+    match input {
+        Some(value) if !is_nullish(input) => match convert(value, kind, layout) {
+            Ok(value) => Ok(Some(value)),
+            Err(error) if error.code() == 241 && arguments.has("onError") => {
+                Ok(arguments.get("onError").clone())
+            }
+            Err(error) => Err(error),
+        },
+        _ if arguments.has("onNull") => Ok(arguments.get("onNull").clone()),
+        _ => null(),
+    }
+}
+
+/// What `to` names: a type, or a document of a type and a subtype. `None` for null.
+fn target(to: &Value) -> Result<Option<(ElementType, BinarySubtype)>, QueryError> {
+    let Some(RawBson::Document(document)) = to else {
+        return Ok(named_type(to)?.map(|kind| (kind, BinarySubtype::Generic)));
+    };
+    let (mut kind, mut subtype) = (None, BinarySubtype::Generic);
+    for field in document {
+        let (name, value) = field.map_err(|error| QueryError::bad_value(error.to_string()))?;
+        match name.as_str() {
+            "type" => kind = Some(named_type(&Some(RawBson::from(value)))?),
+            "subtype" => {
+                let number = number(&Some(RawBson::from(value))).and_then(Number::to_i64_exact);
+                subtype = number
+                    .and_then(|number| u8::try_from(number).ok())
+                    .map(Into::into)
+                    .ok_or_else(|| {
+                        QueryError::bad_value("$convert's 'subtype' must be a number from 0 to 255")
+                    })?;
+            }
+            other => {
+                return Err(QueryError::failed_to_parse(format!(
+                    "$convert's 'to' has a field that it does not know: {other}"
+                )));
+            }
         }
     }
-    let input = arguments.get("input");
-    let to = arguments.get("to");
-    if is_nullish(to) {
-        return null();
-    }
+    let kind = kind.ok_or_else(|| QueryError::failed_to_parse("$convert's 'to' has no 'type'"))?;
+    Ok(kind.map(|kind| (kind, subtype)))
+}
+
+fn named_type(to: &Value) -> Result<Option<ElementType>, QueryError> {
     let kind = match to {
+        to if is_nullish(to) => return Ok(None),
         Some(RawBson::String(name)) => BsonType::from_name(name)
             .ok_or_else(|| QueryError::bad_value(format!("Unknown type name: {name}")))?,
-        Some(RawBson::Document(_)) => {
-            return Err(QueryError::not_supported("an object for 'to' of $convert"));
-        }
         other => number(other)
             .and_then(Number::to_i64_exact)
             .and_then(BsonType::from_number)
@@ -90,17 +133,7 @@ fn convert_operator(arguments: &Named<'_>) -> Result<Value, QueryError> {
                 ))
             })?,
     };
-    match input {
-        Some(value) if !is_nullish(input) => match convert(value, kind.element_type()) {
-            Ok(value) => Ok(Some(value)),
-            Err(error) if error.code() == 241 && arguments.has("onError") => {
-                Ok(arguments.get("onError").clone())
-            }
-            Err(error) => Err(error),
-        },
-        _ if arguments.has("onNull") => Ok(arguments.get("onNull").clone()),
-        _ => null(),
-    }
+    Ok(Some(kind.element_type()))
 }
 
 fn failure(message: impl Into<String>) -> QueryError {
@@ -117,6 +150,7 @@ fn unsupported(value: RawBsonRef<'_>, to: ElementType) -> QueryError {
 
 fn name_of(kind: ElementType) -> &'static str {
     match kind {
+        ElementType::Binary => "binData",
         ElementType::Boolean => "bool",
         ElementType::DateTime => "date",
         ElementType::Decimal128 => "decimal",
@@ -130,16 +164,31 @@ fn name_of(kind: ElementType) -> &'static str {
 }
 
 /// Converts a value that is not null.
-fn convert(value: &RawBson, to: ElementType) -> Result<RawBson, QueryError> {
+fn convert(value: &RawBson, to: ElementType, layout: Layout) -> Result<RawBson, QueryError> {
     let source = value.as_raw_bson_ref();
+    if to == ElementType::Binary {
+        return binary::to_binary(source, layout);
+    }
     if source.element_type() == to {
         return Ok(value.clone());
+    }
+    if let RawBsonRef::Binary(bytes) = source {
+        return match to {
+            ElementType::Boolean => Ok(RawBson::Boolean(true)),
+            ElementType::String => binary::to_text(bytes, layout).map(RawBson::String),
+            ElementType::Int32 => {
+                let value = binary::to_integer(bytes, to, layout)?;
+                Ok(RawBson::Int32(i32::try_from(value).unwrap_or_default()))
+            }
+            ElementType::Int64 => binary::to_integer(bytes, to, layout).map(RawBson::Int64),
+            ElementType::Double => binary::to_double(bytes, layout).map(RawBson::Double),
+            _ => Err(unsupported(source, to)),
+        };
     }
     match to {
         ElementType::Boolean => match source {
             RawBsonRef::Document(_)
             | RawBsonRef::Array(_)
-            | RawBsonRef::Binary(_)
             | RawBsonRef::String(_)
             | RawBsonRef::ObjectId(_)
             | RawBsonRef::DateTime(_)

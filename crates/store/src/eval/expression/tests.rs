@@ -8,7 +8,7 @@ fn run(expression: RawBson, document: &RawDocument) -> Result<Value, QueryError>
     Compiled::compile(&parsed, &context)?.evaluate(document, &context)
 }
 
-fn check(document: &RawDocument, cases: Vec<(RawBson, RawBson)>) {
+pub(super) fn check(document: &RawDocument, cases: Vec<(RawBson, RawBson)>) {
     for (expression, expected) in cases {
         let value = run(expression.clone(), document);
         let value = value.unwrap_or_else(|error| panic!("{expression:?}: {error}"));
@@ -16,7 +16,7 @@ fn check(document: &RawDocument, cases: Vec<(RawBson, RawBson)>) {
     }
 }
 
-fn check_errors(document: &RawDocument, cases: Vec<(RawBson, i32)>) {
+pub(super) fn check_errors(document: &RawDocument, cases: Vec<(RawBson, i32)>) {
     for (expression, code) in cases {
         let error = run(expression.clone(), document).unwrap_err();
         assert_eq!(error.code(), code, "{expression:?} {error}");
