@@ -2,6 +2,7 @@
 //! four words, its instructions spread between those of the rounds.
 
 use std::arch::x86_64::*;
+use std::hint;
 
 use super::super::avx2;
 use super::super::constants::K512;
@@ -13,10 +14,24 @@ use super::nine::OUTER_BITS;
 /// The new words replace those in `$w0`, and go with the round constants added to `$keyed`. The rest
 /// is as in [`sha512_rounds`].
 macro_rules! scheduled_rounds {
-    ($variables:tt, $bc:ident, $keyed:expr, $i:expr, $words:tt) => {
-        scheduled_rounds!($variables, $bc, $keyed, $i, $words, ["", ""] ["", ""] ["", ""] ["", ""],)
+    ($variables:tt, $bc:ident, $keyed:expr, $i:expr, $words:tt,
+        $one:tt $two:tt $three:tt $four:tt, $($operands:tt)*) => {
+        scheduled_rounds!(
+            @ "vpaddq {x}, {w0}, ymmword ptr [rip + {constants} + {offset} + 128]",
+            $variables, $bc, $keyed, $i, $words, $one $two $three $four,
+            constants = sym super::super::constants::K512,
+            $($operands)*
+        )
     };
-    ($variables:tt, $bc:ident, $keyed:expr, $i:expr, [$w0:ident $w1:ident $w2:ident $w3:ident],
+    // The constants are in the rows that get the sums.
+    ($variables:tt, $bc:ident, $keyed:expr, $i:expr, $words:tt) => {
+        scheduled_rounds!(
+            @ "vpaddq {x}, {w0}, ymmword ptr [{keyed} + {offset} + 128]",
+            $variables, $bc, $keyed, $i, $words, ["", ""] ["", ""] ["", ""] ["", ""],
+        )
+    };
+    (@ $add_constants:literal,
+        $variables:tt, $bc:ident, $keyed:expr, $i:expr, [$w0:ident $w1:ident $w2:ident $w3:ident],
         $one:tt $two:tt $three:tt $four:tt, $($operands:tt)*) => {
         sha512_rounds!(
             @ $variables, $bc, $keyed, $i,
@@ -43,7 +58,7 @@ macro_rules! scheduled_rounds {
              "vpsrlq {y}, {y}, 6"]
             ["vpternlogq {x}, {y}, {z}, 0x96"
              "vpaddq {w0}, {w0}, {x}"
-             "vpaddq {x}, {w0}, ymmword ptr [rip + {constants} + {offset} + 128]"
+             $add_constants
              "vmovdqa ymmword ptr [{keyed} + {offset} + 128], {x}"
              ""
              ""],
@@ -56,7 +71,6 @@ macro_rules! scheduled_rounds {
             x = out(ymm_reg) _,
             y = out(ymm_reg) _,
             z = out(ymm_reg) _,
-            constants = sym K512,
             $($operands)*
         )
     };
@@ -70,6 +84,7 @@ pub(in super::super) use scheduled_rounds;
 pub(super) unsafe fn sha512(state: &mut [u64; 8], blocks: &[[u8; 128]]) {
     let mut keyed = [Row::ZERO; 20];
     for block in blocks {
+        fill(&mut keyed);
         let words = sha512::load(block, &mut keyed);
         compress(state, words, &mut keyed);
     }
@@ -101,10 +116,21 @@ pub(super) unsafe fn hmac(
             ];
             *out = *outer;
         }
+        fill(&mut keyed);
         for (i, words) in words.into_iter().enumerate() {
             sha512::add_constants(words, &mut keyed, i);
         }
         compress(out, words, &mut keyed);
+    }
+}
+
+/// Fills the rows of the schedule with the constants that [`compress`] adds.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn fill(keyed: &mut Keyed) {
+    let (constants, _) = K512.0.as_chunks::<4>();
+    for i in 4..20 {
+        keyed[i] = Row(constants[i]);
     }
 }
 
@@ -116,29 +142,25 @@ fn compress(state: &mut [u64; 8], words: [__m256i; 4], keyed: &mut Keyed) {
     let [mut w0, mut w1, mut w2, mut w3] = words;
     let [mut a, mut b, mut c, mut d, mut e, mut f, mut g, mut h] = *state;
     let mut bc = b ^ c;
-    macro_rules! sixteen_rounds {
-        ($i:expr) => {
-            // SAFETY: reads four words of `keyed`, and as many of the constants; writes four
-            // words of `keyed`, sixteen words on.
-            unsafe {
-                let keyed = keyed.as_mut_ptr();
-                scheduled_rounds!([a b c d e f g h], bc, keyed, $i, [w0 w1 w2 w3]);
-                scheduled_rounds!([e f g h a b c d], bc, keyed, $i + 1, [w1 w2 w3 w0]);
-                scheduled_rounds!([a b c d e f g h], bc, keyed, $i + 2, [w2 w3 w0 w1]);
-                scheduled_rounds!([e f g h a b c d], bc, keyed, $i + 3, [w3 w0 w1 w2]);
-            }
-        };
+    let mut rows = keyed.as_mut_ptr();
+    // Not unrolled: what else an operation runs is to stay in the caches for instructions.
+    for _ in 0..hint::black_box(4) {
+        // SAFETY: reads four words of `keyed`, and as many of the constants; writes four
+        // words of `keyed`, sixteen words on.
+        unsafe {
+            scheduled_rounds!([a b c d e f g h], bc, rows, 0, [w0 w1 w2 w3]);
+            scheduled_rounds!([e f g h a b c d], bc, rows, 1, [w1 w2 w3 w0]);
+            scheduled_rounds!([a b c d e f g h], bc, rows, 2, [w2 w3 w0 w1]);
+            scheduled_rounds!([e f g h a b c d], bc, rows, 3, [w3 w0 w1 w2]);
+            rows = rows.add(4);
+        }
     }
-    sixteen_rounds!(0);
-    sixteen_rounds!(4);
-    sixteen_rounds!(8);
-    sixteen_rounds!(12);
     // SAFETY: reads nothing but the last sixteen words of `keyed`.
     unsafe {
-        sha512_rounds!([a b c d e f g h], bc, keyed.as_ptr(), 16);
-        sha512_rounds!([e f g h a b c d], bc, keyed.as_ptr(), 17);
-        sha512_rounds!([a b c d e f g h], bc, keyed.as_ptr(), 18);
-        sha512_rounds!([e f g h a b c d], bc, keyed.as_ptr(), 19);
+        sha512_rounds!([a b c d e f g h], bc, rows, 0);
+        sha512_rounds!([e f g h a b c d], bc, rows, 1);
+        sha512_rounds!([a b c d e f g h], bc, rows, 2);
+        sha512_rounds!([e f g h a b c d], bc, rows, 3);
     }
     for (word, end) in state.iter_mut().zip([a, b, c, d, e, f, g, h]) {
         *word = word.wrapping_add(end);

@@ -5,7 +5,6 @@ use std::mem::offset_of;
 
 use super::super::aes::{Block, load, store};
 use super::super::avx512::scheduled_rounds;
-use super::super::constants::K512;
 use super::super::sha512::{extend, load as load_words, sha512_round, sha512_rounds};
 use super::{STEP, Work};
 
