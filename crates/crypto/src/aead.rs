@@ -186,10 +186,7 @@ pub(crate) fn seal_with(
     let Some((body, tag)) = ciphertext.split_last_chunk_mut() else { return };
     let Some((iv_place, encrypted)) = body.split_first_chunk_mut() else { return };
     *iv_place = *iv;
-    let (value, padding) = encrypted.split_at_mut(plaintext.len());
-    value.copy_from_slice(plaintext);
-    padding.fill(padding_len(plaintext.len()) as u8);
-    cipher.cbc_encrypt(iv, encrypted.as_chunks_mut().0);
+    cipher.cbc_encrypt_padded(iv, plaintext, encrypted.as_chunks_mut().0);
     *tag = tag_of(body);
 }
 

@@ -54,6 +54,29 @@ impl Aes256 {
         }
     }
 
+    /// Pads a plaintext (PKCS #7) and encrypts it into `out`, which has as many blocks.
+    pub(crate) fn cbc_encrypt_padded(
+        &self,
+        iv: &[u8; BLOCK],
+        plaintext: &[u8],
+        out: &mut [[u8; BLOCK]],
+    ) {
+        let (whole, rest) = plaintext.as_chunks();
+        let last = padded(rest);
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Ni(aes, keys) => aes.cbc_encrypt_to(keys, iv, whole, last, out),
+            Self::Portable { .. } => {
+                let (blocks, end) = out.split_at_mut(whole.len());
+                blocks.copy_from_slice(whole);
+                if let Some(block) = end.first_mut() {
+                    *block = last.to_le_bytes();
+                }
+                self.cbc_encrypt(iv, out);
+            }
+        }
+    }
+
     /// Decrypts whole blocks in place.
     pub(crate) fn cbc_decrypt(&self, iv: &[u8; BLOCK], blocks: &mut [[u8; BLOCK]]) {
         match self {
@@ -181,6 +204,29 @@ impl Aes256 {
     }
 }
 
+/// The block that ends a plaintext: what is left after its whole blocks, and the padding.
+///
+/// It is a number, which stays in registers: a block put together in memory would have to wait until
+/// all of its parts are there.
+fn padded(rest: &[u8]) -> u128 {
+    let padding = u128::from_le_bytes([(BLOCK - rest.len()) as u8; BLOCK]);
+    number(rest) | padding << (8 * rest.len())
+}
+
+/// Less than a block of bytes as a number, the first the lowest; in a few pieces that may overlap.
+fn number(bytes: &[u8]) -> u128 {
+    let shift = |length: usize| 8 * (bytes.len() - length);
+    if let (Some(first), Some(last)) = (bytes.first_chunk(), bytes.last_chunk()) {
+        let [first, last] = [first, last].map(|chunk| u128::from(u64::from_le_bytes(*chunk)));
+        return first | last << shift(8);
+    }
+    if let (Some(first), Some(last)) = (bytes.first_chunk(), bytes.last_chunk()) {
+        let [first, last] = [first, last].map(|chunk| u128::from(u32::from_le_bytes(*chunk)));
+        return first | last << shift(4);
+    }
+    bytes.iter().rev().fold(0, |number, byte| number << 8 | u128::from(*byte))
+}
+
 fn xor(block: &mut [u8; BLOCK], with: &[u8; BLOCK]) {
     *block = (u128::from_ne_bytes(*block) ^ u128::from_ne_bytes(*with)).to_ne_bytes();
 }
@@ -192,6 +238,24 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn padded_plaintext_of_every_length() {
+        let text: [u8; 70] = std::array::from_fn(|i| i as u8 | 0x80);
+        for length in 0..text.len() {
+            let plaintext = &text[..length];
+            let padding = BLOCK - length % BLOCK;
+            let mut expected = plaintext.to_vec();
+            expected.resize(length + padding, padding as u8);
+            for aes in forms(&[7; 32]) {
+                let mut out = vec![[0; BLOCK]; expected.len() / BLOCK];
+                aes.cbc_encrypt_padded(&[9; BLOCK], plaintext, &mut out);
+                let mut blocks = expected.clone();
+                aes.cbc_encrypt(&[9; BLOCK], blocks.as_chunks_mut().0);
+                assert_eq!(out.as_flattened(), blocks, "{length}");
+            }
+        }
+    }
 
     /// The kernel's form and the portable one.
     fn forms(key: &[u8; 32]) -> Vec<Aes256> {

@@ -36,13 +36,13 @@ pub(crate) trait Hash<const BLOCK: usize> {
 
     /// Hashes whole blocks into the chaining value.
     fn compress(state: &mut Self::State, blocks: &[[u8; BLOCK]]);
-    /// The final chaining value of the HMAC of a message that fits into one block, from the chaining
-    /// values after the pads on, where there is a kernel for that.
+    /// The HMAC of a message that fits into one block, from the chaining values after the pads on, where
+    /// there is a kernel for that.
     fn mac_short<const N: usize>(
         _inner: &Self::State,
         _outer: &Self::State,
         _parts: [&[u8]; N],
-    ) -> Option<Self::State> {
+    ) -> Option<Self::Output> {
         None
     }
 
@@ -108,13 +108,13 @@ impl Hash<128> for Sha512 {
         inner: &[u64; 8],
         outer: &[u64; 8],
         parts: [&[u8]; N],
-    ) -> Option<[u64; 8]> {
+    ) -> Option<[u8; 64]> {
         let kernel = Engine::get().avx512()?;
         let mut three: [&[u8]; 3] = [&[]; 3];
         three.get_mut(..N)?.copy_from_slice(&parts);
-        let mut state = [0; 8];
-        kernel.hmac(&Short { inner, outer, parts: three }, &mut state);
-        Some(state)
+        let mut mac = [0; 64];
+        kernel.hmac(&Short { inner, outer, parts: three }, &mut mac);
+        Some(mac)
     }
 
     fn output(state: &[u64; 8]) -> [u8; 64] {

@@ -77,9 +77,7 @@ impl<H: Hash<BLOCK>, const BLOCK: usize> Hmac<H, BLOCK> {
 
     /// The same for a message that fills one block together with its padding.
     fn mac_short<const N: usize>(&self, parts: [&[u8]; N]) -> H::Output {
-        if let Some(mut state) = H::mac_short(&self.inner, &self.outer, parts) {
-            let mac = H::output(&state);
-            state.zeroize();
+        if let Some(mac) = H::mac_short(&self.inner, &self.outer, parts) {
             return mac;
         }
         let (mut state, mut block) = (self.inner, [0; BLOCK]);

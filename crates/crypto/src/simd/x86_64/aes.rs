@@ -72,6 +72,19 @@ impl Aes {
         unsafe { cbc_encrypt(&keys.encrypt, iv, blocks) }
     }
 
+    /// Encrypts whole blocks of plaintext and then `last` in CBC mode, into as many blocks.
+    pub(crate) fn cbc_encrypt_to(
+        self,
+        keys: &RoundKeys,
+        iv: &Block,
+        whole: &[Block],
+        last: u128,
+        out: &mut [Block],
+    ) {
+        // SAFETY: `self` proves that the processor has AES-NI and AVX.
+        unsafe { cbc_encrypt_to(&keys.encrypt, iv, whole, last, out) }
+    }
+
     /// Decrypts in CBC mode, in place.
     pub(crate) fn cbc_decrypt(self, keys: &RoundKeys, iv: &Block, blocks: &mut [Block]) {
         // SAFETY: `self` proves that the processor has AES-NI and AVX.
@@ -203,15 +216,44 @@ unsafe fn decrypt_lanes(keys: [&Schedule; LANES], blocks: &mut [Block; LANES]) {
 unsafe fn cbc_encrypt(keys: &Schedule, iv: &Block, blocks: &mut [Block]) {
     let mut chain = load(iv);
     for block in blocks {
-        // The chain enters last, so that it waits for nothing else.
-        let whitened = _mm_xor_si128(load(block), load_key(&keys[0]));
-        chain = _mm_xor_si128(whitened, chain);
-        for key in &keys[1..14] {
-            chain = _mm_aesenc_si128(chain, load_key(key));
-        }
-        chain = _mm_aesenclast_si128(chain, load_key(&keys[14]));
+        chain = cbc_encrypt_block(keys, chain, load(block));
         store(block, chain);
     }
+}
+
+/// # Safety
+/// The processor must have AES-NI and AVX.
+#[target_feature(enable = "aes,avx")]
+unsafe fn cbc_encrypt_to(
+    keys: &Schedule,
+    iv: &Block,
+    whole: &[Block],
+    last: u128,
+    out: &mut [Block],
+) {
+    let mut chain = load(iv);
+    let (out, end) = out.split_at_mut(whole.len());
+    for (out, block) in out.iter_mut().zip(whole) {
+        chain = cbc_encrypt_block(keys, chain, load(block));
+        store(out, chain);
+    }
+    if let Some(out) = end.first_mut() {
+        let last = _mm_set_epi64x((last >> 64) as i64, last as i64);
+        store(out, cbc_encrypt_block(keys, chain, last));
+    }
+}
+
+/// The ciphertext of a block that comes after the ciphertext `chain`.
+#[inline]
+#[target_feature(enable = "aes,avx")]
+fn cbc_encrypt_block(keys: &Schedule, chain: __m128i, block: __m128i) -> __m128i {
+    // The chain enters last, so that it waits for nothing else.
+    let whitened = _mm_xor_si128(block, load_key(&keys[0]));
+    let mut state = _mm_xor_si128(whitened, chain);
+    for key in &keys[1..14] {
+        state = _mm_aesenc_si128(state, load_key(key));
+    }
+    _mm_aesenclast_si128(state, load_key(&keys[14]))
 }
 
 /// # Safety

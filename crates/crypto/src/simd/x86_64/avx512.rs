@@ -46,11 +46,11 @@ impl Avx512 {
         unsafe { sha512_x4(state, blocks) }
     }
 
-    /// The HMAC-SHA-512 of a short message, as words.
+    /// The HMAC-SHA-512 of a short message.
     ///
     /// # Panics
     /// If the message is not short.
-    pub(crate) fn hmac(self, message: &Short<'_>, out: &mut [u64; 8]) {
+    pub(crate) fn hmac(self, message: &Short<'_>, out: &mut [u8; 64]) {
         // SAFETY: `self` proves that the processor has the instructions.
         unsafe { hmac::hmac(message, out) }
     }

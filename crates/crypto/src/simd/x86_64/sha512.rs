@@ -216,6 +216,17 @@ unsafe fn sha512(state: &mut [u64; 8], blocks: &[[u8; 128]]) {
 #[inline]
 #[target_feature(enable = "avx2")]
 pub(super) fn load(block: &[u8; 128], keyed: &mut Keyed) -> [__m256i; 4] {
+    let words = words(block);
+    for i in 0..4 {
+        add_constants(words[i], keyed, i);
+    }
+    words
+}
+
+/// The sixteen words of a block, four in each vector.
+#[inline]
+#[target_feature(enable = "avx2")]
+pub(super) fn words(block: &[u8; 128]) -> [__m256i; 4] {
     let to_little_endian = _mm256_set_epi64x(
         0x0809_0a0b_0c0d_0e0f,
         0x0001_0203_0405_0607,
@@ -228,7 +239,6 @@ pub(super) fn load(block: &[u8; 128], keyed: &mut Keyed) -> [__m256i; 4] {
         // SAFETY: 32 bytes are readable, and the load needs no alignment.
         let quarter = unsafe { _mm256_loadu_si256(quarters[i].as_ptr().cast()) };
         words[i] = _mm256_shuffle_epi8(quarter, to_little_endian);
-        add_constants(words[i], keyed, i);
     }
     words
 }

@@ -30,7 +30,7 @@ pub(crate) struct Short<'a> {
 /// # Safety
 /// The processor must have AVX2, BMI1, BMI2, and AVX-512 F, BW and VL.
 #[target_feature(enable = "avx2,bmi1,bmi2,avx512f,avx512bw,avx512vl")]
-pub(super) unsafe fn hmac(message: &Short<'_>, out: &mut [u64; 8]) {
+pub(super) unsafe fn hmac(message: &Short<'_>, out: &mut [u8; 64]) {
     let length = length(message.parts);
     assert!(length <= SHORT);
     let (low, high) = if length < 64 {
@@ -46,7 +46,12 @@ pub(super) unsafe fn hmac(message: &Short<'_>, out: &mut [u64; 8]) {
         _mm256_or_si256(_mm512_extracti64x4_epi64::<1>(high), _mm256_set_epi64x(bits, 0, 0, 0)),
     ];
     // SAFETY: by the caller.
-    unsafe { sha512::hmac(message.inner, message.outer, words, out) }
+    let state = unsafe { sha512::hmac(message.inner, message.outer, words) };
+    let order = _mm512_castsi512_si256(to_little_endian());
+    for (out, words) in out.as_chunks_mut::<32>().0.iter_mut().zip(sha512::vectors(state)) {
+        // SAFETY: 32 bytes are writable, and the store needs no alignment.
+        unsafe { _mm256_storeu_si256(out.as_mut_ptr().cast(), _mm256_shuffle_epi8(words, order)) }
+    }
 }
 
 /// # Safety

@@ -3,6 +3,7 @@
 
 use std::arch::x86_64::*;
 use std::hint;
+use std::mem::MaybeUninit;
 
 use super::super::avx2;
 use super::super::constants::K512;
@@ -82,12 +83,8 @@ pub(in super::super) use scheduled_rounds;
 /// The processor must have AVX2, BMI1, BMI2, and AVX-512 F and VL.
 #[target_feature(enable = "avx2,bmi1,bmi2,avx512f,avx512vl")]
 pub(super) unsafe fn sha512(state: &mut [u64; 8], blocks: &[[u8; 128]]) {
-    let mut keyed = [Row::ZERO; 20];
-    for block in blocks {
-        fill(&mut keyed);
-        let words = sha512::load(block, &mut keyed);
-        compress(state, words, &mut keyed);
-    }
+    let mut blocks = blocks.iter();
+    *state = hash(*state, |_| blocks.next().map(|block| sha512::words(block)));
 }
 
 /// Both hashes of the HMAC of a message whose padded block is given as words, from the chaining
@@ -96,75 +93,96 @@ pub(super) unsafe fn sha512(state: &mut [u64; 8], blocks: &[[u8; 128]]) {
 /// # Safety
 /// The processor must have AVX2, BMI1, BMI2, and AVX-512 F and VL.
 #[target_feature(enable = "avx2,bmi1,bmi2,avx512f,avx512vl")]
-pub(super) unsafe fn hmac(
-    inner: &[u64; 8],
-    outer: &[u64; 8],
-    mut words: [__m256i; 4],
-    out: &mut [u64; 8],
-) {
-    let mut keyed = [Row::ZERO; 20];
-    *out = *inner;
-    // A loop, so that there is one copy of the rounds.
-    for hash in 0..2 {
-        if hash == 1 {
-            let ([low, high], _) = out.as_chunks() else { return };
-            words = [
-                avx2::load(low),
-                avx2::load(high),
-                _mm256_set_epi64x(0, 0, 0, i64::MIN),
-                _mm256_set_epi64x(OUTER_BITS, 0, 0, 0),
-            ];
-            *out = *outer;
+pub(super) unsafe fn hmac(inner: &[u64; 8], outer: &[u64; 8], words: [__m256i; 4]) -> [u64; 8] {
+    let mut hashes = 0;
+    hash(*inner, |state| {
+        hashes += 1;
+        match hashes {
+            1 => Some(words),
+            2 => {
+                let [low, high] = vectors(*state);
+                *state = *outer;
+                let mark = _mm256_set_epi64x(0, 0, 0, i64::MIN);
+                Some([low, high, mark, _mm256_set_epi64x(OUTER_BITS, 0, 0, 0)])
+            }
+            _ => None,
         }
-        fill(&mut keyed);
-        for (i, words) in words.into_iter().enumerate() {
-            sha512::add_constants(words, &mut keyed, i);
-        }
-        compress(out, words, &mut keyed);
-    }
+    })
 }
 
-/// Fills the rows of the schedule with the constants that [`compress`] adds.
+/// The words of a chaining value, four in each vector. Through memory they would have to wait until
+/// all of them are written.
 #[inline]
-#[target_feature(enable = "avx512f")]
-fn fill(keyed: &mut Keyed) {
-    let (constants, _) = K512.0.as_chunks::<4>();
-    for i in 4..20 {
-        keyed[i] = Row(constants[i]);
-    }
+#[target_feature(enable = "avx2")]
+pub(super) fn vectors(state: [u64; 8]) -> [__m256i; 2] {
+    let [a, b, c, d, e, f, g, h] = state.map(u64::cast_signed);
+    [_mm256_set_epi64x(d, c, b, a), _mm256_set_epi64x(h, g, f, e)]
 }
 
-/// Compresses a block whose words are given, and with constants added in the first rows of `keyed`.
+/// Copies the round constants at these offsets, eight at a time, to the same places of `$rows`. As a
+/// statement the compiler would make a call of it.
+macro_rules! copy_constants {
+    ($rows:expr, $($offset:literal),*) => {
+        std::arch::asm!(
+            $(
+                concat!("vmovdqa64 zmm0, zmmword ptr [rip + {constants} + ", $offset, "]"),
+                concat!("vmovdqu64 zmmword ptr [{rows} + ", $offset, "], zmm0"),
+            )*
+            rows = in(reg) $rows,
+            constants = sym K512,
+            out("zmm0") _,
+            options(nostack, preserves_flags),
+        )
+    };
+}
+
+/// Hashes into a chaining value the blocks that `next` gives as words, which may also change it before
+/// each.
 #[inline]
 #[target_feature(enable = "avx2,bmi1,bmi2,avx512f,avx512vl")]
 #[expect(unused_assignments, reason = "by the last round")]
-fn compress(state: &mut [u64; 8], words: [__m256i; 4], keyed: &mut Keyed) {
-    let [mut w0, mut w1, mut w2, mut w3] = words;
-    let [mut a, mut b, mut c, mut d, mut e, mut f, mut g, mut h] = *state;
-    let mut bc = b ^ c;
-    let mut rows = keyed.as_mut_ptr();
-    // Not unrolled: what else an operation runs is to stay in the caches for instructions.
-    for _ in 0..hint::black_box(4) {
-        // SAFETY: reads four words of `keyed`, and as many of the constants; writes four
-        // words of `keyed`, sixteen words on.
+fn hash(
+    mut state: [u64; 8],
+    mut next: impl FnMut(&mut [u64; 8]) -> Option<[__m256i; 4]>,
+) -> [u64; 8] {
+    while let Some(words) = next(&mut state) {
+        let mut keyed = MaybeUninit::<Keyed>::uninit();
+        let mut rows = keyed.as_mut_ptr().cast::<Row>();
+        // SAFETY: writes all of `keyed`.
         unsafe {
-            scheduled_rounds!([a b c d e f g h], bc, rows, 0, [w0 w1 w2 w3]);
-            scheduled_rounds!([e f g h a b c d], bc, rows, 1, [w1 w2 w3 w0]);
-            scheduled_rounds!([a b c d e f g h], bc, rows, 2, [w2 w3 w0 w1]);
-            scheduled_rounds!([e f g h a b c d], bc, rows, 3, [w3 w0 w1 w2]);
-            rows = rows.add(4);
+            for i in 0..4 {
+                let constants = avx2::load(&K512.0.as_chunks().0[i]);
+                rows.add(i).cast::<__m256i>().write(_mm256_add_epi64(words[i], constants));
+            }
+            copy_constants!(rows, 128, 192, 256, 320, 384, 448, 512, 576);
+        }
+        let [mut w0, mut w1, mut w2, mut w3] = words;
+        let [mut a, mut b, mut c, mut d, mut e, mut f, mut g, mut h] = state;
+        let mut bc = b ^ c;
+        // Not unrolled, which is no slower, and leaves room for what else an operation runs in the
+        // caches for instructions.
+        for _ in 0..hint::black_box(4) {
+            // SAFETY: reads and writes rows of `keyed`, eight from the fourth times this one on.
+            unsafe {
+                scheduled_rounds!([a b c d e f g h], bc, rows, 0, [w0 w1 w2 w3]);
+                scheduled_rounds!([e f g h a b c d], bc, rows, 1, [w1 w2 w3 w0]);
+                scheduled_rounds!([a b c d e f g h], bc, rows, 2, [w2 w3 w0 w1]);
+                scheduled_rounds!([e f g h a b c d], bc, rows, 3, [w3 w0 w1 w2]);
+                rows = rows.add(4);
+            }
+        }
+        // SAFETY: reads nothing but the last four rows of `keyed`.
+        unsafe {
+            sha512_rounds!([a b c d e f g h], bc, rows, 0);
+            sha512_rounds!([e f g h a b c d], bc, rows, 1);
+            sha512_rounds!([a b c d e f g h], bc, rows, 2);
+            sha512_rounds!([e f g h a b c d], bc, rows, 3);
+        }
+        for (word, end) in state.iter_mut().zip([a, b, c, d, e, f, g, h]) {
+            *word = word.wrapping_add(end);
         }
     }
-    // SAFETY: reads nothing but the last sixteen words of `keyed`.
-    unsafe {
-        sha512_rounds!([a b c d e f g h], bc, rows, 0);
-        sha512_rounds!([e f g h a b c d], bc, rows, 1);
-        sha512_rounds!([a b c d e f g h], bc, rows, 2);
-        sha512_rounds!([e f g h a b c d], bc, rows, 3);
-    }
-    for (word, end) in state.iter_mut().zip([a, b, c, d, e, f, g, h]) {
-        *word = word.wrapping_add(end);
-    }
+    state
 }
 
 #[cfg(test)]
