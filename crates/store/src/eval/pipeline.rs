@@ -326,7 +326,20 @@ impl Budget {
 
     fn take(&mut self, bytes: usize) -> Result<(), QueryError> {
         self.used = self.used.saturating_add(bytes);
-        if self.used <= self.limit {
+        self.check()
+    }
+
+    /// Counts without a check; less for what was given back.
+    fn add(&mut self, bytes: isize) {
+        self.used = self.used.saturating_add_signed(bytes);
+    }
+
+    fn is_exceeded(&self) -> bool {
+        self.used > self.limit
+    }
+
+    fn check(&self) -> Result<(), QueryError> {
+        if !self.is_exceeded() {
             return Ok(());
         }
         Err(QueryError::new(

@@ -204,13 +204,21 @@ impl Plan {
         })
     }
 
-    /// Adds a document; the bytes the state grew by.
+    /// Whether a state can come to need more memory than it has after the first document.
+    pub(super) fn can_grow(&self) -> bool {
+        !matches!(
+            self.kind,
+            Kind::Sum | Kind::Avg | Kind::Count | Kind::First | Kind::StdDevPop | Kind::StdDevSamp
+        )
+    }
+
+    /// Adds a document; about how many bytes the state grew by, or shrank.
     pub(super) fn add(
         &self,
         state: &mut State,
         document: &RawDocument,
         scope: &Scope<'_>,
-    ) -> Result<usize, QueryError> {
+    ) -> Result<isize, QueryError> {
         let value = match &self.argument {
             Some(argument) => argument.evaluate_in(scope)?,
             None => None,
@@ -234,16 +242,16 @@ impl Plan {
                     return Ok(8);
                 }
             }
-            State::Value(kept) => self.keep(kept, value, collation.as_deref()),
+            State::Value(kept) => return Ok(self.keep(kept, value, collation.as_deref())),
             State::List(list) if self.kind == Kind::ConcatArrays => {
                 let Some(value) = value else { return Ok(0) };
-                let bytes = size_of(&value);
+                let bytes = signed(&value);
                 list.extend(array_items(value, "$concatArrays")?);
                 return Ok(bytes);
             }
             State::List(list) => {
                 let Some(value) = value else { return Ok(0) };
-                let bytes = size_of(&value);
+                let bytes = signed(&value);
                 list.push(value);
                 return Ok(bytes);
             }
@@ -256,27 +264,38 @@ impl Plan {
                 };
                 let mut bytes = 0;
                 for item in items {
-                    let size = size_of(&item);
+                    let size = signed(&item);
                     if set.insert(Ordered { value: Some(item), collation: collation.clone() }) {
                         bytes += size;
                     }
                 }
                 return Ok(bytes);
             }
-            State::Merged(merged) => merge_into(merged, &value)?,
+            State::Merged(merged) => {
+                let before = merged.as_bytes().len().cast_signed();
+                merge_into(merged, &value)?;
+                return Ok(merged.as_bytes().len().cast_signed() - before);
+            }
             State::Sorted { n, rows } => {
                 let Some(sorter) = &self.sorter else { return Ok(0) };
-                rows.push((sorter.key(document)?, value.unwrap_or(RawBson::Null)));
+                let row = (sorter.key(document)?, value.unwrap_or(RawBson::Null));
+                let mut grown = row_bytes(&row);
+                rows.push(row);
                 if rows.len() > n.saturating_mul(2).saturating_add(64) {
+                    grown -= rows.iter().map(row_bytes).sum::<isize>();
                     self.trim_rows(sorter, rows, *n);
+                    grown += rows.iter().map(row_bytes).sum::<isize>();
                 }
+                return Ok(grown);
             }
-            State::Bounded { n, values } => self.bound(*n, values, value, collation.as_deref()),
+            State::Bounded { n, values } => {
+                return Ok(self.bound(*n, values, value, collation.as_deref()));
+            }
         }
         Ok(0)
     }
 
-    fn keep(&self, kept: &mut Option<Value>, value: Value, collation: Option<&Collation>) {
+    fn keep(&self, kept: &mut Option<Value>, value: Value, collation: Option<&Collation>) -> isize {
         let better = match self.kind {
             Kind::First => kept.is_none(),
             Kind::Last => true,
@@ -289,9 +308,14 @@ impl Plan {
                 }
             },
         };
-        if better {
-            *kept = Some(value);
+        if !better {
+            return 0;
         }
+        let bytes = |value: &Value| value.as_ref().map_or(0, signed);
+        let before = kept.as_ref().map_or(0, bytes);
+        let grown = bytes(&value) - before;
+        *kept = Some(value);
+        grown
     }
 
     /// Sorts and keeps the first or the last `n`.
@@ -304,43 +328,39 @@ impl Plan {
         }
     }
 
+    /// Adds a value to the best `n`; about how many bytes they grew by, or shrank.
     fn bound(
         &self,
         n: usize,
         values: &mut Vec<RawBson>,
         value: Value,
         collation: Option<&Collation>,
-    ) {
-        match self.kind {
-            Kind::FirstN => {
-                if values.len() < n {
-                    values.push(value.unwrap_or(RawBson::Null));
-                }
-            }
-            Kind::LastN => {
-                if values.len() == n {
-                    values.remove(0);
-                }
-                values.push(value.unwrap_or(RawBson::Null));
-            }
+    ) -> isize {
+        let is_nullish = is_nullish(&value);
+        let value = value.unwrap_or(RawBson::Null);
+        let place = match self.kind {
+            Kind::FirstN | Kind::LastN => values.len(),
+            _ if is_nullish => return 0,
             _ => {
-                let Some(value) =
-                    value.filter(|v| !matches!(v, RawBson::Null | RawBson::Undefined))
-                else {
-                    return;
-                };
-                let value = Some(value);
                 let descending = self.kind == Kind::MaxN;
-                let place = values.partition_point(|known| {
+                let value = Some(value.clone());
+                values.partition_point(|known| {
                     let order = compare_values(&Some(known.clone()), &value, collation);
                     if descending { order.is_ge() } else { order.is_le() }
-                });
-                if let (true, Some(value)) = (place < n, value) {
-                    values.insert(place, value);
-                    values.truncate(n);
-                }
+                })
             }
+        };
+        if place >= n && self.kind != Kind::LastN {
+            return 0;
         }
+        let added = signed(&value);
+        values.insert(place, value);
+        let dropped = match self.kind {
+            _ if values.len() <= n => None,
+            Kind::LastN => Some(values.remove(0)),
+            _ => values.pop(),
+        };
+        added - dropped.as_ref().map_or(0, signed)
     }
 
     /// The result.
@@ -387,6 +407,16 @@ fn number(value: &Value) -> Option<Number> {
 
 fn is_nullish(value: &Value) -> bool {
     matches!(value, None | Some(RawBson::Null | RawBson::Undefined))
+}
+
+/// [`size_of`], for differences.
+fn signed(value: &RawBson) -> isize {
+    size_of(value).cast_signed()
+}
+
+/// About how many bytes a row of `$top` and the like takes.
+fn row_bytes((key, value): &(SortValues, RawBson)) -> isize {
+    key.iter().map(signed).sum::<isize>() + signed(value)
 }
 
 fn array_items(value: RawBson, operator: &str) -> Result<Vec<RawBson>, QueryError> {

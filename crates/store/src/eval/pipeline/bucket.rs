@@ -66,7 +66,7 @@ pub(super) fn bucket(
             };
             grouper.add(id, &document)?;
         }
-        Ok(listed(grouper.finish()?))
+        grouper.finish()
     }))
 }
 
@@ -115,7 +115,7 @@ pub(super) fn bucket_auto(
             let low = rows.get(start).map(|(value, _)| value.clone()).unwrap_or_default();
             let high = rows.get(end).or_else(|| rows.last()).map(|(value, _)| value.clone());
             for group in grouper.finish()? {
-                documents.push(with_bounds(&group, low.clone(), high.clone().flatten())?);
+                documents.push(with_bounds(&group?, low.clone(), high.clone().flatten())?);
             }
             start = end;
         }

@@ -1,7 +1,12 @@
 //! `$group`, `$count`, `$sortByCount`.
+//!
+//! When the groups fill the memory that they may have, they stay as they are, and documents that
+//! belong to no group or would make one grow go to disk, sorted by the id of their group. At the end
+//! they are read in that order, so that only one more group is held at a time.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::iter::Peekable;
 
 use bson::raw::{RawBson, RawDocument, RawDocumentBuf};
 use fieldveil_query::QueryError;
@@ -11,17 +16,30 @@ use fieldveil_query::pipeline::{Accumulator, Group};
 use fieldveil_query::sort::Sort;
 
 use super::accumulator::{Ordered, Plan, State};
-use super::{Budget, Documents, Environment, deferred, listed, order, size_of};
-use crate::eval::Context;
+use super::{
+    Budget, DOCUMENTS_PER_CHECK, Documents, Environment, deferred, listed, order, size_of,
+};
 use crate::eval::expression::{Compiled, Scope, Value};
 use crate::eval::projection::whole_number;
+use crate::order::{SortKeys, Sorted, Sorter};
+
+/// What of a stage's memory a sort of the documents without room may take.
+const SORT_SHARE: usize = 4;
 
 /// Accumulators by field, and the groups they have filled.
 pub(super) struct Grouper {
-    plans: Vec<(String, Plan)>,
+    fields: Fields,
     groups: BTreeMap<Ordered, Vec<State>>,
-    context: Context,
     budget: Budget,
+    /// The documents without room, from when there was none.
+    rest: Option<Sorter>,
+}
+
+/// The accumulators of a stage.
+struct Fields {
+    stage: &'static str,
+    plans: Vec<(String, Plan)>,
+    environment: Environment,
 }
 
 impl Grouper {
@@ -30,56 +48,185 @@ impl Grouper {
         fields: &[(String, Accumulator)],
         environment: &Environment,
     ) -> Result<Self, QueryError> {
-        let context = environment.context.clone();
         let plans = fields
             .iter()
-            .map(|(name, accumulator)| Ok((name.clone(), Plan::compile(accumulator, &context)?)))
+            .map(|(name, accumulator)| {
+                Ok((name.clone(), Plan::compile(accumulator, &environment.context)?))
+            })
             .collect::<Result<_, QueryError>>()?;
         Ok(Self {
-            plans,
+            fields: Fields { stage, plans, environment: environment.clone() },
             groups: BTreeMap::new(),
-            context,
             budget: Budget::new(stage, environment),
+            rest: None,
         })
     }
 
     /// Adds a document to the group of an id.
+    ///
+    /// # Errors
+    /// Those of the accumulators; code 292 without room, in memory or on disk.
     pub(super) fn add(&mut self, id: Value, document: &RawDocument) -> Result<(), QueryError> {
-        let id = id.unwrap_or(RawBson::Null);
-        let bytes = size_of(&id);
-        let key = Ordered { value: Some(id), collation: self.context.collation.clone() };
+        let key = self.fields.key(id);
+        if let Some(rest) = &mut self.rest
+            && (self.fields.can_grow() || !self.groups.contains_key(&key))
+        {
+            return Ok(rest.add(0, pack(&key, document)?)?);
+        }
         let states = match self.groups.entry(key) {
             Entry::Occupied(entry) => entry.into_mut(),
             Entry::Vacant(entry) => {
-                self.budget.take(bytes + 64 * self.plans.len())?;
-                let states = self
-                    .plans
-                    .iter()
-                    .map(|(_, plan)| plan.start(document, &self.context))
-                    .collect::<Result<_, _>>()?;
-                entry.insert(states)
+                self.budget.add(self.fields.overhead(entry.key()).cast_signed());
+                entry.insert(self.fields.start(document)?)
             }
         };
-        let scope = Scope::new(document, &self.context);
-        for ((_, plan), state) in self.plans.iter().zip(states) {
-            let grown = plan.add(state, document, &scope)?;
-            self.budget.take(grown)?;
+        self.fields.add(states, document, &mut self.budget)?;
+        if self.rest.is_none() && self.budget.is_exceeded() {
+            self.rest = Some(self.fields.sorter(&self.budget)?);
         }
         Ok(())
     }
 
-    /// One document for each group, in the order of the ids.
-    pub(super) fn finish(self) -> Result<Vec<RawDocumentBuf>, QueryError> {
-        let mut documents = Vec::with_capacity(self.groups.len());
-        for (id, states) in self.groups {
-            let mut document = RawDocumentBuf::new();
-            append(&mut document, "_id", &id.value.unwrap_or(RawBson::Null))?;
-            for ((name, plan), state) in self.plans.iter().zip(states) {
-                append(&mut document, name, &plan.finish(state))?;
-            }
-            documents.push(document);
+    /// One document for each group: in the order of the ids if all had room.
+    ///
+    /// # Errors
+    /// Those of the temporary file, here and later.
+    pub(super) fn finish(self) -> Result<Documents, QueryError> {
+        let Self { fields, groups, rest, .. } = self;
+        let Some(rest) = rest else {
+            return Ok(Box::new(
+                groups.into_iter().map(move |(id, states)| fields.finish(id, states)),
+            ));
+        };
+        let rows = rest.finish()?.peekable();
+        Ok(Box::new(Remaining { fields, groups, rows, count: 0 }))
+    }
+}
+
+impl Fields {
+    fn key(&self, id: Value) -> Ordered {
+        let collation = self.environment.context.collation.clone();
+        Ordered { value: Some(id.unwrap_or(RawBson::Null)), collation }
+    }
+
+    /// Whether a group can come to need more memory than it began with.
+    fn can_grow(&self) -> bool {
+        self.plans.iter().any(|(_, plan)| plan.can_grow())
+    }
+
+    /// About how many bytes a group takes that has gathered nothing.
+    fn overhead(&self, key: &Ordered) -> usize {
+        key.value.as_ref().map_or(0, size_of) + 64 * self.plans.len()
+    }
+
+    fn start(&self, first: &RawDocument) -> Result<Vec<State>, QueryError> {
+        let context = &self.environment.context;
+        self.plans.iter().map(|(_, plan)| plan.start(first, context)).collect()
+    }
+
+    fn add(
+        &self,
+        states: &mut [State],
+        document: &RawDocument,
+        budget: &mut Budget,
+    ) -> Result<(), QueryError> {
+        let scope = Scope::new(document, &self.environment.context);
+        for ((_, plan), state) in self.plans.iter().zip(states) {
+            budget.add(plan.add(state, document, &scope)?);
         }
-        Ok(documents)
+        Ok(())
+    }
+
+    fn finish(&self, id: Ordered, states: Vec<State>) -> Result<RawDocumentBuf, QueryError> {
+        let mut document = RawDocumentBuf::new();
+        append(&mut document, "_id", &id.value.unwrap_or(RawBson::Null))?;
+        for ((name, plan), state) in self.plans.iter().zip(states) {
+            append(&mut document, name, &plan.finish(state))?;
+        }
+        Ok(document)
+    }
+
+    /// Sorts what [`pack`] makes, on disk.
+    fn sorter(&self, exceeded: &Budget) -> Result<Sorter, QueryError> {
+        let environment = &self.environment;
+        if environment.spill.is_none() {
+            exceeded.check()?;
+        }
+        let by_id = Sort::parse(&bson::rawdoc! { "id": 1 })?;
+        let keys = SortKeys::new(&by_id, environment.context.collation.clone())?;
+        let mut budget = environment.sort_budget();
+        budget.memory_bytes /= SORT_SHARE;
+        Ok(Sorter::new(keys, usize::MAX, budget))
+    }
+}
+
+/// A document and the id of its group, inside of a document, for arrays sort by their elements.
+fn pack(key: &Ordered, document: &RawDocument) -> Result<RawDocumentBuf, QueryError> {
+    let mut id = RawDocumentBuf::new();
+    append(&mut id, "v", key.value.as_ref().unwrap_or(&RawBson::Null))?;
+    let mut packed = RawDocumentBuf::new();
+    packed.append(bson::raw::cstr!("id"), id);
+    packed.append(bson::raw::cstr!("d"), document);
+    Ok(packed)
+}
+
+/// The id that was packed.
+fn packed_id(packed: &RawDocument) -> Result<Value, QueryError> {
+    Ok(packed.get_document("id").map_err(unpacked)?.get("v")?.map(RawBson::from))
+}
+
+fn unpacked(error: bson::error::Error) -> QueryError {
+    QueryError::new(1, format!("the temporary file of a group holds something else: {error}"))
+}
+
+/// Makes the groups of which documents are on disk, and then the others.
+struct Remaining {
+    fields: Fields,
+    groups: BTreeMap<Ordered, Vec<State>>,
+    rows: Peekable<Sorted>,
+    count: u32,
+}
+
+impl Remaining {
+    /// The group of the next documents on disk.
+    fn next_group(&mut self) -> Result<Option<RawDocumentBuf>, QueryError> {
+        let mut current: Option<(Ordered, Vec<State>)> = None;
+        let mut budget = Budget::new(self.fields.stage, &self.fields.environment);
+        while let Some(row) = self.rows.peek() {
+            let Ok((_, packed)) = row else {
+                self.rows.next().transpose()?;
+                break;
+            };
+            let key = self.fields.key(packed_id(packed)?);
+            let document = packed.get_document("d").map_err(unpacked)?;
+            let (_, states) = match &mut current {
+                Some((id, _)) if *id != key => break,
+                Some(current) => current,
+                none => none.insert(match self.groups.remove_entry(&key) {
+                    Some(held) => held,
+                    None => (key, self.fields.start(document)?),
+                }),
+            };
+            self.fields.add(states, document, &mut budget)?;
+            budget.check()?;
+            self.rows.next();
+            self.count = self.count.wrapping_add(1);
+            if self.count.is_multiple_of(DOCUMENTS_PER_CHECK) {
+                self.fields.environment.source.go_on()?;
+            }
+        }
+        current.map(|(id, states)| self.fields.finish(id, states)).transpose()
+    }
+}
+
+impl Iterator for Remaining {
+    type Item = Result<RawDocumentBuf, QueryError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.next_group().transpose().or_else(|| {
+            let (id, states) = self.groups.pop_first()?;
+            Some(self.fields.finish(id, states))
+        })
     }
 }
 
@@ -96,7 +243,7 @@ pub(super) fn group(
             let document = document?;
             grouper.add(id.evaluate(&document, &context)?, &document)?;
         }
-        Ok(listed(grouper.finish()?))
+        grouper.finish()
     }))
 }
 
