@@ -121,14 +121,16 @@ impl Engine {
     /// Every kernel that this processor can run, the fastest or not.
     #[cfg(test)]
     pub(crate) fn every_sha512_lanes(self) -> Vec<Sha512Lanes> {
-        let mut lanes = vec![Sha512Lanes::None];
-        #[cfg(target_arch = "x86_64")]
-        {
-            lanes.extend(self.avx2.map(Sha512Lanes::Avx2x4));
-            lanes.extend(self.avx512.map(Sha512Lanes::Avx512x4));
-            lanes.extend(self.avx512.map(Sha512Lanes::Avx512x8));
-        }
-        lanes
+        let lanes = [
+            Some(Sha512Lanes::None),
+            #[cfg(target_arch = "x86_64")]
+            self.avx2.map(Sha512Lanes::Avx2x4),
+            #[cfg(target_arch = "x86_64")]
+            self.avx512.map(Sha512Lanes::Avx512x4),
+            #[cfg(target_arch = "x86_64")]
+            self.avx512.map(Sha512Lanes::Avx512x8),
+        ];
+        lanes.into_iter().flatten().collect()
     }
 }
 
