@@ -124,7 +124,7 @@ fn account(
 ) {
     let elapsed = begun.elapsed();
     shared.usage.add(command, request, u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX));
-    if shared.profiler.is_on() {
+    if shared.profiler.is_on() && command.name != "profile" {
         let millis = i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX);
         shared.profiler.add(&request.database, millis, || {
             operation::profiled(peer, command, request, result, millis)

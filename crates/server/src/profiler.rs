@@ -55,13 +55,20 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// Whether a command that took so long is written down; `describe` is asked only if need be.
-    fn wants(&self, millis: i64, describe: &mut dyn FnMut() -> RawDocumentBuf) -> bool {
-        match (self.level, &self.filter) {
-            (0, _) => false,
-            (_, Some((_, matcher))) => matcher.matches(&describe()).unwrap_or(false),
-            (1, None) => millis >= self.slow_ms && self.is_sampled(),
-            (_, None) => self.is_sampled(),
+    /// Whether what took so long may be written down.
+    fn may_want(&self, millis: i64) -> bool {
+        match self.level {
+            0 => false,
+            1 => self.filter.is_some() || millis >= self.slow_ms,
+            _ => true,
+        }
+    }
+
+    /// Whether it is written down, if it may be.
+    fn wants(&self, document: &RawDocument) -> bool {
+        match &self.filter {
+            Some((_, matcher)) => matcher.matches(document).unwrap_or(false),
+            None => self.is_sampled(),
         }
     }
 
@@ -135,17 +142,22 @@ impl Profiler {
         Ok(())
     }
 
-    /// Writes a command down, if the settings of its database want that.
+    /// Writes down what a command did, if the settings of its database want that.
     pub(crate) fn add(
         &self,
         database: &str,
         millis: i64,
-        mut describe: impl FnMut() -> RawDocumentBuf,
+        describe: impl FnOnce() -> Vec<RawDocumentBuf>,
     ) {
         let settings = self.settings(database);
-        if settings.wants(millis, &mut describe) {
-            // A full queue leaves it out.
-            let _ = self.waiting.try_send(Entry::Document(database.to_owned(), describe()));
+        if !settings.may_want(millis) {
+            return;
+        }
+        for document in describe() {
+            if settings.wants(&document) {
+                // A full queue leaves it out.
+                let _ = self.waiting.try_send(Entry::Document(database.to_owned(), document));
+            }
         }
     }
 

@@ -199,22 +199,74 @@ fn body(command: &Command, request: &Request, limit: usize) -> RawDocumentBuf {
     body.clone()
 }
 
-/// A command that has ended, as a document of the profiler.
+/// A command that has ended, as documents of the profiler: one for each update or delete of it, as
+/// MongoDB does, which share its time.
 pub(crate) fn profiled(
     peer: &Peer,
     command: &Command,
     request: &Request,
     result: &CommandResult,
     millis: i64,
+) -> Vec<RawDocumentBuf> {
+    let statements = match command.name {
+        "update" => statements(request, "updates"),
+        "delete" => statements(request, "deletes"),
+        _ => Vec::new(),
+    };
+    let entry =
+        |shown, counts, millis| entry(peer, command, request, (shown, counts), result, millis);
+    if statements.is_empty() {
+        return vec![entry(body(command, request, PROFILED_BYTES), true, millis)];
+    }
+    let count = statements.len();
+    let millis = millis / i64::try_from(count).unwrap_or(i64::MAX);
+    statements.into_iter().map(|statement| entry(statement, count == 1, millis)).collect()
+}
+
+/// The statements of a command that writes, with its comment.
+fn statements(request: &Request, name: &str) -> Vec<RawDocumentBuf> {
+    let comment = request.body.get("comment").ok().flatten();
+    let shown = |statement: &RawDocument| {
+        let size = statement.as_bytes().len();
+        if size > PROFILED_BYTES {
+            return rawdoc! { "$truncated": format!("a statement of {size} bytes") };
+        }
+        let mut shown = statement.to_owned();
+        if let Some(comment) = comment {
+            shown.append(cstr!("comment"), comment);
+        }
+        shown
+    };
+    let sequence = request.sequences.iter().find(|it| it.identifier == name);
+    match (sequence, request.body.get_array(name)) {
+        (Some(sequence), _) => sequence.documents.iter().map(|it| shown(it)).collect(),
+        (None, Ok(array)) => {
+            array.into_iter().flatten().filter_map(|it| it.as_document()).map(shown).collect()
+        }
+        (None, Err(_)) => Vec::new(),
+    }
+}
+
+/// One document of the profiler: what is shown of the command, and whether all that the reply counts
+/// is of it.
+fn entry(
+    peer: &Peer,
+    command: &Command,
+    request: &Request,
+    (shown, counts): (RawDocumentBuf, bool),
+    result: &CommandResult,
+    millis: i64,
 ) -> RawDocumentBuf {
     let mut shown = rawdoc! {
         "op": kind(command.name),
         "ns": namespace(request),
-        "command": body(command, request, PROFILED_BYTES),
+        "command": shown,
     };
     match result {
         Ok(reply) => {
-            append_outcome(&mut shown, command, reply);
+            if counts {
+                append_outcome(&mut shown, command, reply);
+            }
             let bytes = i32::try_from(reply.as_bytes().len()).unwrap_or(i32::MAX);
             shown.append(cstr!("responseLength"), bytes);
         }

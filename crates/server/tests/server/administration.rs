@@ -170,6 +170,17 @@ async fn the_profiler_writes_commands_down() {
     assert_eq!(command.get_document("filter").unwrap().get_i32("a").unwrap(), 1);
     assert_eq!(profiled(&mut client, rawdoc! { "errCode": 2 }).await.len(), 1);
     assert_eq!(profiled(&mut client, rawdoc! { "ninserted": 3 }).await.len(), 1);
+    assert!(
+        profiled(&mut client, rawdoc! { "command.profile": { "$exists": true } }).await.is_empty()
+    );
+    // Each statement for itself.
+    let updates = [1, 2].map(|n| rawdoc! { "q": { "a": n }, "u": { "$set": { "b": n } } });
+    let updates: RawArrayBuf = updates.into_iter().collect();
+    client.ok(rawdoc! { "update": "c", "updates": updates, "comment": "both", "$db": "d" }).await;
+    let shown = profiled(&mut client, rawdoc! { "op": "update", "command.comment": "both" }).await;
+    assert_eq!(shown.len(), 2);
+    let command = shown[1].get_document("command").unwrap();
+    assert_eq!(command.get_document("q").unwrap().get_i32("a").unwrap(), 2);
     let listed =
         rawdoc! { "listCollections": 1, "filter": { "name": "system.profile" }, "$db": "d" };
     let listed = found(&mut client, listed).await;
