@@ -231,7 +231,15 @@ fn statements(request: &Request, name: &str) -> Vec<RawDocumentBuf> {
         if size > PROFILED_BYTES {
             return rawdoc! { "$truncated": format!("a statement of {size} bytes") };
         }
-        let mut shown = statement.to_owned();
+        let mut shown = RawDocumentBuf::new();
+        for (name, value) in statement.iter().flatten() {
+            match value {
+                RawBsonRef::String(index) if name == "hint" => {
+                    shown.append(name, rawdoc! { "$hint": index });
+                }
+                value => shown.append(name, value),
+            }
+        }
         if let Some(comment) = comment {
             shown.append(cstr!("comment"), comment);
         }

@@ -1,6 +1,9 @@
 //! Documents.
 
-use bson::raw::{RawArrayBuf, RawBson, RawBsonRef, RawDocumentBuf};
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
+use bson::raw::{RawArrayBuf, RawBson, RawBsonRef, RawDocument, RawDocumentBuf};
 use fieldveil_query::QueryError;
 use fieldveil_query::document::append;
 
@@ -159,46 +162,26 @@ fn array_to_object(arguments: &[Value], _: &Scope<'_>) -> Result<Value, QueryErr
             ),
         ));
     };
+    // Of equal names the last value counts, in the place of the first.
     let mut fields: Vec<(String, RawBson)> = Vec::new();
+    let mut places = HashMap::new();
+    let is_pairs = matches!(list.first(), Some(RawBson::Array(_)));
     for item in list {
-        let (name, value) = match &item {
-            RawBson::Array(pair) => pair_of(pair)?,
-            RawBson::Document(pair) => {
-                let extra = pair.iter().count() != 2;
-                match (pair.get("k")?, pair.get("v")?) {
-                    (Some(RawBsonRef::String(name)), Some(value)) if !extra => {
-                        (name.to_owned(), RawBson::from(value))
-                    }
-                    (Some(other), Some(_)) if !extra => {
-                        return Err(QueryError::new(
-                            40394,
-                            format!(
-                                "$arrayToObject requires an object with keys 'k' and 'v', where the value of 'k' must be of type string. Found type: {}",
-                                type_name(&Some(RawBson::from(other)))
-                            ),
-                        ));
-                    }
-                    _ => {
-                        return Err(QueryError::new(
-                            40392,
-                            "$arrayToObject requires an object keys of 'k' and 'v'",
-                        ));
-                    }
+        let (name, value) = match (&item, is_pairs) {
+            (RawBson::Array(pair), true) => pair_of(pair)?,
+            (RawBson::Document(entry), false) => entry_of(entry)?,
+            _ => return Err(unrecognised(&item, is_pairs, fields.is_empty())),
+        };
+        match places.entry(name.clone()) {
+            Entry::Vacant(place) => {
+                place.insert(fields.len());
+                fields.push((name, value));
+            }
+            Entry::Occupied(place) => {
+                if let Some(field) = fields.get_mut(*place.get()) {
+                    field.1 = value;
                 }
             }
-            _ => {
-                return Err(QueryError::new(
-                    40398,
-                    format!(
-                        "Unrecognised input type format for $arrayToObject: {}",
-                        type_name(&Some(item))
-                    ),
-                ));
-            }
-        };
-        match fields.iter_mut().find(|(known, _)| *known == name) {
-            Some(field) => field.1 = value,
-            None => fields.push((name, value)),
         }
     }
     let mut document = RawDocumentBuf::new();
@@ -206,6 +189,41 @@ fn array_to_object(arguments: &[Value], _: &Scope<'_>) -> Result<Value, QueryErr
         append(&mut document, name, value)?;
     }
     Ok(Some(RawBson::Document(document)))
+}
+
+fn unrecognised(item: &RawBson, is_pairs: bool, is_first: bool) -> QueryError {
+    let found = type_name(&Some(item.clone()));
+    if is_first {
+        let message = format!("Unrecognised input type format for $arrayToObject: {found}");
+        return QueryError::new(40398, message);
+    }
+    let (code, detected) = if is_pairs { (40396, "Array") } else { (40391, "Object") };
+    QueryError::new(
+        code,
+        format!(
+            "$arrayToObject requires a consistent input format. Elements must all be arrays or all \
+             be objects. {detected} was detected, now found: {found}"
+        ),
+    )
+}
+
+fn entry_of(entry: &RawDocument) -> Result<(String, RawBson), QueryError> {
+    if entry.iter().count() == 2
+        && let (Some(name), Some(value)) = (entry.get("k")?, entry.get("v")?)
+    {
+        return match name {
+            RawBsonRef::String(name) => Ok((name.to_owned(), RawBson::from(value))),
+            other => Err(QueryError::new(
+                40394,
+                format!(
+                    "$arrayToObject requires an object with keys 'k' and 'v', where the value of \
+                     'k' must be of type string. Found type: {}",
+                    type_name(&Some(RawBson::from(other)))
+                ),
+            )),
+        };
+    }
+    Err(QueryError::new(40392, "$arrayToObject requires an object keys of 'k' and 'v'"))
 }
 
 fn pair_of(pair: &RawArrayBuf) -> Result<(String, RawBson), QueryError> {

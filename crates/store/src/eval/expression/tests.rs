@@ -200,6 +200,10 @@ fn objects() {
             (rawbson!({ "$objectToArray": { "k1": 1 } }), rawbson!([{ "k": "k1", "v": 1 }])),
             (rawbson!({ "$arrayToObject": [[["a", 1], ["b", 2]]] }), rawbson!({ "a": 1, "b": 2 })),
             (rawbson!({ "$arrayToObject": [[{ "k": "a", "v": 1 }]] }), rawbson!({ "a": 1 })),
+            (
+                rawbson!({ "$arrayToObject": [[["a", 1], ["b", 2], ["a", 3]]] }),
+                rawbson!({ "a": 3, "b": 2 }),
+            ),
             (rawbson!({ "$getField": { "field": "y.z", "input": "$a" } }), rawbson!(2)),
             (rawbson!({ "$getField": "a" }), rawbson!({ "x": 1, "y.z": 2 })),
             (
@@ -207,6 +211,15 @@ fn objects() {
                 rawbson!({ "x": 9, "y.z": 2 }),
             ),
             (rawbson!({ "$unsetField": { "field": "x", "input": "$a" } }), rawbson!({ "y.z": 2 })),
+        ],
+    );
+    check_errors(
+        &rawdoc! {},
+        vec![
+            (rawbson!({ "$arrayToObject": [[["a", 1], { "k": "b", "v": 2 }]] }), 40396),
+            (rawbson!({ "$arrayToObject": [[{ "k": "b", "v": 2 }, ["a", 1]]] }), 40391),
+            (rawbson!({ "$arrayToObject": [[{ "k": "b" }]] }), 40392),
+            (rawbson!({ "$arrayToObject": [[5]] }), 40398),
         ],
     );
 }
