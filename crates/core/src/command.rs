@@ -163,12 +163,11 @@ pub enum CommandError {
 /// If the command is not known, or lacks the collection that its analysis needs.
 pub(crate) fn classify(command: &[u8]) -> Result<Classified<'_>, CommandError> {
     let first = Elements::of(command)?.next().ok_or(CommandError::Empty)??;
-    let name = std::str::from_utf8(first.name).map_err(|_| MalformedBson)?;
-    if name == "bulkWrite" {
+    if first.name == b"bulkWrite" {
         return bulk_write_target(command).map(Classified::Encrypt);
     }
     let explained;
-    let names_collection = if name == "explain" {
+    let names_collection = if first.name == b"explain" {
         let document = first.as_document().ok_or(CommandError::Explain)?;
         explained = Elements::of(document)?.next().ok_or(CommandError::Empty)??;
         &explained
@@ -177,9 +176,9 @@ pub(crate) fn classify(command: &[u8]) -> Result<Classified<'_>, CommandError> {
     };
     let (name, treatment) = *COMMANDS
         .iter()
-        .find(|(known, _)| *known == name)
-        .or_else(|| name.eq_ignore_ascii_case("isMaster").then_some(&IS_MASTER))
-        .ok_or_else(|| CommandError::Unsupported(name.to_owned()))?;
+        .find(|(known, _)| known.as_bytes() == first.name)
+        .or_else(|| first.name.eq_ignore_ascii_case(b"isMaster").then_some(&IS_MASTER))
+        .ok_or_else(|| unsupported(first.name))?;
     match treatment {
         Treatment::Bypass => Ok(Classified::Bypass),
         Treatment::Encrypt => match names_collection.as_str() {
@@ -189,6 +188,15 @@ pub(crate) fn classify(command: &[u8]) -> Result<Classified<'_>, CommandError> {
                 Ok(Classified::Encrypt(Target { command: name, database: None, collection }))
             }
         },
+    }
+}
+
+/// Names of commands are known, so any other is looked at only here.
+#[cold]
+fn unsupported(name: &[u8]) -> CommandError {
+    match std::str::from_utf8(name) {
+        Ok(name) => CommandError::Unsupported(name.to_owned()),
+        Err(_) => MalformedBson.into(),
     }
 }
 

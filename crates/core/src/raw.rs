@@ -197,6 +197,12 @@ pub(crate) fn find<'a>(
     Ok(None)
 }
 
+/// Whether bytes have length and final zero byte of a document.
+#[inline]
+pub(crate) fn has_frame(bytes: &[u8]) -> bool {
+    document_len(bytes) == Some(bytes.len())
+}
+
 /// The bytes between length and final zero byte, if both are right.
 fn body(document: &[u8]) -> Result<&[u8], MalformedBson> {
     let len = read_len(document).ok_or(MalformedBson)?;
@@ -221,8 +227,9 @@ fn split_element(bytes: &[u8]) -> Option<(Element<'_>, &[u8])> {
 /// together.
 #[inline(always)]
 fn find_zero(bytes: &[u8]) -> Option<usize> {
-    match bytes.first_chunk().and_then(|word| zero_in_word(*word)) {
-        None => find_far_zero(bytes),
+    let Some((word, rest)) = bytes.split_first_chunk() else { return find_far_zero(bytes) };
+    match zero_in_word(*word) {
+        None => find_far_zero(rest).map(|zero| zero + word.len()),
         found => found,
     }
 }

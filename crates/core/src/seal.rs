@@ -8,7 +8,7 @@ use fieldveil_crypto::batch::{self, Algorithm, EncryptJob, ciphertext_len};
 use smallvec::SmallVec;
 
 use crate::broker::{KeyRequests, KeyVaultError};
-use crate::ciphertext::{HEADER_LEN, check_value_type, header};
+use crate::ciphertext::{HEADER_LEN, check_value_type};
 use crate::error::CoreError;
 use crate::hooked;
 use crate::marking::{CsfleAlgorithm, CsfleMarking, KeySelector, Marking, Placeholder, is_marking};
@@ -75,8 +75,10 @@ impl<'a> Marked<'a> {
         let key_at = |place: usize| keys.get(place).ok_or(KeyVaultError::Missing);
         // A ciphertext is at most 57 bytes longer than the shortest marking, which names the key.
         out.reserve(self.document.len() + self.values.len() * 57);
-        let mut ivs = Ivs::draw(self.random_values, random)?;
-        let mut jobs = SmallVec::<[_; 2]>::with_capacity(self.values.len());
+        let mut ivs = Ivs::default();
+        ivs.draw(self.random_values, random)?;
+        let mut jobs = SmallVec::<[_; 2]>::new();
+        jobs.reserve(self.values.len());
         self.sites.rewrite(self.document, out, |index, out| {
             match self.values.get(index).ok_or(raw::MalformedBson)? {
                 MarkedValue::Csfle { algorithm, key, value } => {
@@ -129,7 +131,9 @@ fn encrypt(
 }
 
 /// Appends length, subtype and header of a ciphertext and the space for the rest.
-#[inline]
+///
+/// Inlined, the job is written where it is to stay, and not moved there.
+#[inline(always)]
 fn place<'a>(
     csfle: CsfleAlgorithm,
     algorithm: Algorithm,
@@ -142,25 +146,29 @@ fn place<'a>(
     out.extend_from_slice(&raw::len_field(HEADER_LEN + sealed_len));
     out.push(subtype::ENCRYPTED);
     let start = out.len();
-    out.extend_from_slice(&header(csfle, key.id(), value.kind));
+    // Piece by piece: put together elsewhere it would have to be read from there.
+    out.push(csfle as u8);
+    out.extend_from_slice(key.id().as_bytes());
+    out.push(value.kind);
     let aad = start..out.len();
     out.resize(out.len() + sealed_len, 0);
     Ok(EncryptJob { key: key.key(), algorithm, plaintext: value.value, aad })
 }
 
-/// Initialization vectors, all drawn at once.
+/// Initialization vectors, all drawn at once. They are drawn where they are to stay.
+#[derive(Default)]
 struct Ivs {
     /// Those that were not handed out yet.
     left: SmallVec<[[u8; IV_LEN]; 2]>,
 }
 
 impl Ivs {
-    fn draw(count: usize, random: &mut dyn Random) -> Result<Self, CoreError> {
-        let mut left = SmallVec::from_elem([0; IV_LEN], count);
+    fn draw(&mut self, count: usize, random: &mut dyn Random) -> Result<(), CoreError> {
+        self.left.resize(count, [0; IV_LEN]);
         if count > 0 {
-            random.fill_nonces(left.as_flattened_mut())?;
+            random.fill_nonces(self.left.as_flattened_mut())?;
         }
-        Ok(Self { left })
+        Ok(())
     }
 
     #[inline]

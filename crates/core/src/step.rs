@@ -9,19 +9,18 @@
 //! wrong order does not compile; an error ends the operation. What is cached or configured is not
 //! asked for.
 
-use std::sync::LazyLock;
-
 use bson::{RawDocument, RawDocumentBuf};
 use fieldveil_kms::{KmsProviders, KmsRequest};
 
 use crate::env::Env;
 use crate::error::CoreError;
 use crate::operation::{EncryptCommand, Exchange, KeyHunt};
-use crate::raw::MalformedBson;
 
 mod credentials;
+mod framed;
 
 pub use credentials::NeedCredentials;
+pub(crate) use framed::Framed;
 
 /// An operation in progress, named by what it waits for.
 #[must_use = "an operation that is not driven to its end does nothing"]
@@ -91,15 +90,12 @@ impl NeedCollectionInfo {
 /// Happens only with [`QueryAnalysis::External`](crate::QueryAnalysis::External).
 pub struct NeedMarkings {
     operation: Box<EncryptCommand>,
-    /// `None` once it was taken: an empty document would be an allocation.
-    command: Option<RawDocumentBuf>,
+    command: Framed,
 }
 
-static EMPTY: LazyLock<RawDocumentBuf> = LazyLock::new(RawDocumentBuf::new);
-
 impl NeedMarkings {
-    pub(crate) fn new(operation: Box<EncryptCommand>, command: RawDocumentBuf) -> Self {
-        Self { operation, command: Some(command) }
+    pub(crate) fn new(operation: Box<EncryptCommand>, command: Framed) -> Self {
+        Self { operation, command }
     }
 
     /// The database of the command.
@@ -109,13 +105,14 @@ impl NeedMarkings {
 
     /// The command to run.
     pub fn command(&self) -> &RawDocument {
-        self.command.as_deref().unwrap_or(&EMPTY)
+        self.command.document()
     }
 
-    /// Takes the command out, for a caller that keeps it for longer than this step; `None` if it was
-    /// taken before. What [`command`](Self::command) gives afterwards is empty.
-    pub fn take_command(&mut self) -> Option<RawDocumentBuf> {
-        self.command.take()
+    /// Takes the bytes of the command out, for a caller that keeps them for longer than this step;
+    /// `None` if they were taken before. What [`command`](Self::command) gives afterwards is empty.
+    pub fn take_command(&mut self) -> Option<Vec<u8>> {
+        let bytes = self.command.take_bytes();
+        (!bytes.is_empty()).then_some(bytes)
     }
 
     /// Takes the reply.
@@ -204,23 +201,23 @@ impl NeedKms {
 
 /// The result.
 pub struct Ready {
-    document: RawDocumentBuf,
+    document: Framed,
     is_nothing: bool,
 }
 
 impl Ready {
     /// A result that was written by this crate.
+    #[inline]
     pub(crate) fn from_bytes(bytes: Vec<u8>) -> Result<Self, CoreError> {
-        let document = RawDocumentBuf::from_bytes(bytes).map_err(|_| MalformedBson)?;
-        Ok(Self { document, is_nothing: false })
+        Ok(Self { document: Framed::new(bytes)?, is_nothing: false })
     }
 
-    pub(crate) fn new(document: RawDocumentBuf) -> Self {
-        Self { document, is_nothing: false }
+    pub(crate) fn new(document: impl Into<Framed>) -> Self {
+        Self { document: document.into(), is_nothing: false }
     }
 
     pub(crate) fn nothing(document: RawDocumentBuf) -> Self {
-        Self { document, is_nothing: true }
+        Self { document: document.into(), is_nothing: true }
     }
 
     /// Whether there was nothing to do at all: no key matched the filter of a rewrap.
@@ -230,12 +227,17 @@ impl Ready {
 
     /// The result as it stands.
     pub fn document(&self) -> &RawDocument {
-        &self.document
+        self.document.document()
     }
 
     /// The result.
     pub fn finish(self) -> RawDocumentBuf {
-        self.document
+        self.document.into_document()
+    }
+
+    /// Takes the bytes of the result out. What [`document`](Self::document) gives afterwards is empty.
+    pub fn take_bytes(&mut self) -> Vec<u8> {
+        self.document.take_bytes()
     }
 }
 

@@ -68,6 +68,11 @@ impl<H: Hash<BLOCK>, const BLOCK: usize> Hmac<H, BLOCK> {
         if parts.iter().map(|part| part.len()).sum::<usize>() + 1 + H::LENGTH_FIELD <= BLOCK {
             return self.mac_short(parts);
         }
+        self.mac_long(parts)
+    }
+
+    #[inline(never)]
+    fn mac_long<const N: usize>(&self, parts: [&[u8]; N]) -> H::Output {
         let mut inner = self.start();
         for part in parts {
             inner.update(part);
@@ -77,9 +82,14 @@ impl<H: Hash<BLOCK>, const BLOCK: usize> Hmac<H, BLOCK> {
 
     /// The same for a message that fills one block together with its padding.
     fn mac_short<const N: usize>(&self, parts: [&[u8]; N]) -> H::Output {
-        if let Some(mac) = H::mac_short(&self.inner, &self.outer, parts) {
-            return mac;
+        match H::mac_short(&self.inner, &self.outer, parts) {
+            Some(mac) => mac,
+            None => self.mac_one_block(parts),
         }
+    }
+
+    #[inline(never)]
+    fn mac_one_block<const N: usize>(&self, parts: [&[u8]; N]) -> H::Output {
         let (mut state, mut block) = (self.inner, [0; BLOCK]);
         write_last_block(&mut block, parts);
         H::compress(&mut state, std::slice::from_ref(&block));

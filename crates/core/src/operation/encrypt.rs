@@ -31,7 +31,7 @@ use crate::marking::KeySelector;
 use crate::raw;
 use crate::schema::{FieldKey, SchemaError};
 use crate::seal::Marked;
-use crate::step::{NeedCollectionInfo, NeedMarkings, Ready, Step};
+use crate::step::{Framed, NeedCollectionInfo, NeedMarkings, Ready, Step};
 use crate::vault::VaultKey;
 
 /// A command that is being encrypted.
@@ -51,15 +51,15 @@ pub(crate) struct EncryptCommand {
     /// Ids of keys that schemas name by alternate name.
     named_keys: NamedKeys,
     /// What analysis made of the command; `None` if it needs no encryption.
-    marked: Option<RawDocumentBuf>,
+    marked: Option<Vec<u8>>,
 }
 
 /// What has become of an analysed command.
 enum Encrypted {
     /// It can be sent.
-    Done(RawDocumentBuf),
+    Done(Framed),
     /// Keys are not cached.
-    Lacks(KeyRequests),
+    Lacks(Box<KeyRequests>),
 }
 
 /// Encrypts a command to `database` by the schema of its collection.
@@ -90,18 +90,22 @@ pub(crate) fn encrypt_command(
             return Err(CommandError::SeveralCollections.into());
         }
     }
-    let operation = Box::new(EncryptCommand {
-        crypt: crypt.clone(),
-        command: command.to_owned(),
-        database_fields,
-        name: target.command,
-        sent_to: target.database.map(|_| database.to_owned()),
-        schemas,
-        wire_version: WireVersion::NotNeeded,
-        reply: None,
-        named_keys: NamedKeys::new(),
-        marked: None,
-    });
+    // Made where it is to stay: it is worth not being moved.
+    let operation = Box::write(
+        Box::new_uninit(),
+        EncryptCommand {
+            crypt: crypt.clone(),
+            command: command.to_owned(),
+            database_fields,
+            name: target.command,
+            sent_to: target.database.map(|_| database.to_owned()),
+            schemas,
+            wire_version: WireVersion::NotNeeded,
+            reply: None,
+            named_keys: NamedKeys::default(),
+            marked: None,
+        },
+    );
     if operation.needs_wire_version() {
         return operation.ask_wire_version();
     }
@@ -137,7 +141,7 @@ impl EncryptCommand {
 
     fn ask_wire_version(mut self: Box<Self>) -> Result<Step, CoreError> {
         self.wire_version = WireVersion::Asked;
-        Ok(Step::Markings(NeedMarkings::new(self, bson::rawdoc! { "isMaster": 1 })))
+        Ok(Step::Markings(NeedMarkings::new(self, bson::rawdoc! { "isMaster": 1 }.into())))
     }
 
     /// Uses the schemas that are at hand, and asks for those that are not.
@@ -179,6 +183,9 @@ impl EncryptCommand {
             let crypt = self.crypt.clone();
             return KeyHunt::start(&crypt, requests, &[], Waiting::CommandNames(self), env);
         }
+        if !self.schemas.use_queryable_encryption() {
+            return self.analyse(env);
+        }
         let mut requests = KeyRequests::default();
         for name in self.schemas.key_alt_names() {
             requests.add(KeySelector::Name(name));
@@ -199,7 +206,7 @@ impl EncryptCommand {
     ) -> Result<Step, CoreError> {
         for key in keys {
             for name in key.document().alt_names() {
-                self.named_keys.insert(name.clone(), *key.id());
+                self.named_keys.insert(name, *key.id());
             }
         }
         if outgoing::carries_tokens(self.name) {
@@ -220,7 +227,7 @@ impl EncryptCommand {
         self.marked = self.analyse_here()?;
         match self.encrypt_with_cached_keys(self.marked.as_deref(), env)? {
             Encrypted::Done(document) => Ok(Step::Ready(Ready::new(document))),
-            Encrypted::Lacks(requests) => self.find_keys(requests, env),
+            Encrypted::Lacks(requests) => self.find_keys(*requests, env),
         }
     }
 
@@ -237,7 +244,7 @@ impl EncryptCommand {
             let marked = analysis::read_marked(reply)?;
             let encrypted = self.encrypt_with_cached_keys(marked, env)?;
             if let Encrypted::Lacks(_) = encrypted {
-                self.marked = marked.map(RawDocument::to_owned);
+                self.marked = marked.map(<[u8]>::to_vec);
             }
             Reply::Analysed(encrypted)
         });
@@ -255,24 +262,24 @@ impl EncryptCommand {
                 self.find_schemas(env)
             }
             Reply::Analysed(Encrypted::Done(document)) => Ok(Step::Ready(Ready::new(document))),
-            Reply::Analysed(Encrypted::Lacks(requests)) => self.find_keys(requests, env),
+            Reply::Analysed(Encrypted::Lacks(requests)) => self.find_keys(*requests, env),
         }
     }
 
     /// Encrypts what analysis made of the command, unless a key of its markings is not cached.
     fn encrypt_with_cached_keys(
         &self,
-        marked: Option<&RawDocument>,
+        marked: Option<&[u8]>,
         env: &mut Env<'_>,
     ) -> Result<Encrypted, CoreError> {
         let mut requests = KeyRequests::default();
-        let mut marked = marked.map(|marked| Marked::new(marked.as_bytes()));
+        let mut marked = marked.map(Marked::new);
         if let Some(marked) = &mut marked {
             marked.find(&mut requests)?;
         }
         match self.crypt.key_cache().get_all(requests.selectors(), env.now) {
             Some(keys) => Ok(Encrypted::Done(self.outgoing(marked.as_ref(), &keys, env)?)),
-            None => Ok(Encrypted::Lacks(requests)),
+            None => Ok(Encrypted::Lacks(Box::new(requests))),
         }
     }
 
@@ -294,7 +301,7 @@ impl EncryptCommand {
         env: &mut Env<'_>,
     ) -> Result<Step, CoreError> {
         let mut requests = KeyRequests::default();
-        let mut marked = self.marked.as_ref().map(|marked| Marked::new(marked.as_bytes()));
+        let mut marked = self.marked.as_deref().map(Marked::new);
         if let Some(marked) = &mut marked {
             marked.find(&mut requests)?;
         }

@@ -5,7 +5,7 @@ use std::ptr;
 
 use bson::RawDocument;
 
-use crate::border::guard;
+use crate::spares::{self, Spares};
 
 /// A pointer and a length.
 ///
@@ -62,10 +62,15 @@ impl Binary {
 /// The longest slice there is.
 const LONGEST: usize = isize::MAX.unsigned_abs();
 
+thread_local! {
+    /// An operation takes four views or so.
+    static SPARES: Spares<Binary> = const { Spares::new() };
+}
+
 /// Makes an empty view, to be filled by another function.
 #[unsafe(no_mangle)]
 pub extern "C" fn mongocrypt_binary_new() -> Box<Binary> {
-    Box::new(Binary::empty())
+    spares::make(&SPARES, Binary::empty)
 }
 
 /// Makes a view of the caller's bytes.
@@ -74,7 +79,7 @@ pub extern "C" fn mongocrypt_binary_new() -> Box<Binary> {
 /// `data` is NULL or points to `len` bytes that outlive every use of the view.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mongocrypt_binary_new_from_data(data: *mut u8, len: u32) -> Box<Binary> {
-    Box::new(Binary { data: data.cast(), len })
+    spares::make(&SPARES, || Binary { data: data.cast(), len })
 }
 
 /// The pointer of a view; NULL for NULL.
@@ -92,7 +97,9 @@ pub extern "C" fn mongocrypt_binary_len(binary: Option<&Binary>) -> u32 {
 /// Frees a view, but not what it points to. NULL is fine.
 #[unsafe(no_mangle)]
 pub extern "C" fn mongocrypt_binary_destroy(binary: Option<Box<Binary>>) {
-    guard((), || drop(binary));
+    if let Some(binary) = binary {
+        spares::destroy(&SPARES, binary);
+    }
 }
 
 #[cfg(test)]

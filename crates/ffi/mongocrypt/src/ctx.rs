@@ -10,6 +10,7 @@ use crate::clock;
 use crate::crypt::{Crypt, Engine};
 use crate::crypt_shared::Analyser;
 use crate::kms::KmsHandles;
+use crate::spares::{self, Spares};
 use crate::status::{Failure, Status};
 
 mod analyse;
@@ -68,6 +69,17 @@ enum Phase {
     Done,
     /// Something failed; the status says what.
     Failed,
+}
+
+impl Phase {
+    /// That of an operation which goes on with `step`.
+    #[inline]
+    fn of(step: Step) -> Self {
+        match &step {
+            Step::Ready(ready) if ready.is_nothing() => Self::Done,
+            _ => Self::Waiting(step),
+        }
+    }
 }
 
 /// Why a call is refused.
@@ -144,8 +156,10 @@ impl Ctx {
     }
 
     /// The step, for a call that ends it. Unless another one follows, the context has failed.
+    #[inline]
     fn take_step(&mut self) -> Result<Step, Refusal> {
-        match self.enter(Phase::Failed) {
+        self.leave();
+        match std::mem::replace(&mut self.phase, Phase::Failed) {
             Phase::Waiting(step) => Ok(step),
             Phase::Setup(_) => Err(NOT_INITIALISED.into()),
             Phase::Done => Err(WRONG_STATE.into()),
@@ -158,30 +172,34 @@ impl Ctx {
         &mut self,
         next: impl FnOnce(&fieldveil_core::Crypt, &mut Env<'_>) -> Result<Step, CoreError>,
     ) -> Result<(), Refusal> {
-        let engine = &*self.engine;
-        let mut random = engine.random;
-        let mut env = clock::env(&mut random);
-        let step = next(&engine.core, &mut env).map_err(|error| self.failure(&error))?;
-        let step = match &engine.analyser {
-            Analyser::Library(used) => analyse::by_library(used, step, &mut env)?,
-            Analyser::BuiltIn | Analyser::Caller => step,
+        let mut random = self.engine.random;
+        let step = next(&self.engine.core, &mut clock::env(&mut random));
+        self.arrive(step)
+    }
+
+    /// The part of [`go_on`](Self::go_on) that is the same for all steps.
+    #[inline(never)]
+    fn arrive(&mut self, step: Result<Step, CoreError>) -> Result<(), Refusal> {
+        self.phase = match (step, &self.engine.analyser) {
+            (Err(error), _) => return Err(self.failure(&error).into()),
+            (Ok(step), Analyser::BuiltIn | Analyser::Caller) => Phase::of(step),
+            (Ok(step), Analyser::Library(used)) => {
+                let mut random = self.engine.random;
+                Phase::of(analyse::by_library(used, step, &mut clock::env(&mut random))?)
+            }
         };
-        self.enter(match step {
-            Step::Ready(ready) if ready.is_nothing() => Phase::Done,
-            step => Phase::Waiting(step),
-        });
         if let Phase::Waiting(Step::Kms(need)) = &mut self.phase {
             self.kms.start(need.requests());
         }
         Ok(())
     }
 
-    /// Goes over to `phase` and gives the one before. Every change goes through here: exchanges
-    /// with key services point into the step that they belong to, and end with it.
-    fn enter(&mut self, phase: Phase) -> Phase {
+    /// Before the phase changes: exchanges with key services point into the step that they belong to,
+    /// and end with it.
+    #[inline]
+    fn leave(&mut self) {
         self.kms.retire();
         self.is_operation_current = false;
-        std::mem::replace(&mut self.phase, phase)
     }
 
     /// An error of built-in analysis is one of the library whose place it takes.
@@ -197,7 +215,7 @@ impl Ctx {
         if !self.is_operation_current {
             let bytes = match self.step()? {
                 Step::CollectionInfo(need) => need.filter().as_bytes().to_vec(),
-                Step::Markings(need) => need.take_command().ok_or(WRONG_STATE)?.into_bytes(),
+                Step::Markings(need) => need.take_command().ok_or(WRONG_STATE)?,
                 Step::Keys(need) => need.filter().as_bytes().to_vec(),
                 Step::Credentials(_) | Step::Kms(_) | Step::Ready(_) => {
                     return Err(WRONG_STATE.into());
@@ -217,7 +235,8 @@ impl Ctx {
         if let Refusal::Failed(failure) = refusal {
             self.status.set(failure);
         }
-        self.enter(Phase::Failed);
+        self.leave();
+        self.phase = Phase::Failed;
     }
 }
 
@@ -237,10 +256,17 @@ fn call<R: Copy>(
     refused
 }
 
+thread_local! {
+    static SPARES: Spares<Ctx> = const { Spares::new() };
+}
+
 /// Makes a context on an initialised handle; NULL if the handle is not.
 #[unsafe(no_mangle)]
 pub extern "C" fn mongocrypt_ctx_new(crypt: Option<&Crypt>) -> Option<Box<Ctx>> {
-    guard(None, || Some(Box::new(Ctx::new(crypt?.engine()?))))
+    guard(None, || {
+        let engine = crypt?.engine()?;
+        Some(spares::make(&SPARES, || Ctx::new(engine)))
+    })
 }
 
 /// Copies the status of the context to `status`; false if it is an error.
@@ -271,5 +297,7 @@ pub extern "C" fn mongocrypt_ctx_state(ctx: Option<&mut Ctx>) -> c_int {
 /// Destroys a context and what it handed out. NULL is fine.
 #[unsafe(no_mangle)]
 pub extern "C" fn mongocrypt_ctx_destroy(ctx: Option<Box<Ctx>>) {
-    guard((), || drop(ctx));
+    if let Some(ctx) = ctx {
+        guard((), || spares::destroy(&SPARES, ctx));
+    }
 }

@@ -20,6 +20,7 @@ mod hooks;
 mod kms;
 mod log;
 mod random;
+mod spares;
 mod status;
 
 pub use binary::*;

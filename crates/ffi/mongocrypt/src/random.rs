@@ -57,6 +57,12 @@ impl Stock {
         if self.generation != GENERATION.load(Ordering::Relaxed) {
             self.refill()?;
         }
+        // Most often it is one initialization vector.
+        if let (Ok(out), Some(from)) = (<&mut [u8; 16]>::try_from(&mut *out), self.next()) {
+            *out = *from;
+            zeroize_bytes(from);
+            return Ok(());
+        }
         let mut rest = out;
         while !rest.is_empty() {
             if self.used == STOCK_BYTES {
@@ -72,6 +78,13 @@ impl Stock {
             rest = after;
         }
         Ok(())
+    }
+
+    /// The next sixteen bytes, if there are as many.
+    fn next(&mut self) -> Option<&mut [u8; 16]> {
+        let next = self.bytes.get_mut(self.used..)?.first_chunk_mut()?;
+        self.used += next.len();
+        Some(next)
     }
 
     fn refill(&mut self) -> Result<(), RandomError> {

@@ -1,6 +1,6 @@
 //! The question to query analysis, and its answer.
 
-use bson::{RawDocument, RawDocumentBuf};
+use bson::RawDocument;
 use fieldveil_analysis::{AnalyzeError, EncryptionSchema, SchemaSet, analyze, analyze_request};
 use std::sync::Arc;
 
@@ -9,6 +9,7 @@ use super::{EncryptCommand, Encrypted};
 use crate::error::CoreError;
 use crate::raw::{DocumentWriter, Elements, MalformedBson, find};
 use crate::schema::SchemaError;
+use crate::step::Framed;
 
 /// Wire version of a server that analyses `create` and `createIndexes` (6.0).
 const CREATE: i32 = 17;
@@ -82,22 +83,21 @@ pub(super) enum Reply {
 
 /// The command with markings, from the reply to a command. `None` if no schema has an encrypted field.
 /// What is inside the command is not checked.
-pub(super) fn read_marked(reply: &RawDocument) -> Result<Option<&RawDocument>, AnalysisError> {
+pub(super) fn read_marked(reply: &RawDocument) -> Result<Option<&[u8]>, AnalysisError> {
     let (mut requires, mut result) = (None, None);
     for element in Elements::of(reply.as_bytes())? {
         let element = element?;
         match element.name {
-            b"schemaRequiresEncryption" => requires = requires.or(Some(element)),
-            b"result" => result = result.or(Some(element)),
+            b"schemaRequiresEncryption" if requires.is_none() => requires = Some(element.as_bool()),
+            b"result" if result.is_none() => result = Some(element.as_document()),
             _ => {}
         }
     }
-    if requires.and_then(|element| element.as_bool()) == Some(false) {
+    if requires == Some(Some(false)) {
         return Ok(None);
     }
     let result = result.ok_or(AnalysisError::NoReply)?;
-    let result = result.as_document().ok_or(AnalysisError::ResultType)?;
-    Ok(Some(RawDocument::from_bytes(result).map_err(|_| MalformedBson)?))
+    Ok(Some(result.ok_or(AnalysisError::ResultType)?))
 }
 
 impl EncryptCommand {
@@ -139,10 +139,7 @@ impl EncryptCommand {
     }
 
     /// The command with the schemas that analysis needs, and without what drivers add on sending.
-    pub(super) fn analysis_request(
-        &self,
-        addressee: Addressee,
-    ) -> Result<RawDocumentBuf, CoreError> {
+    pub(super) fn analysis_request(&self, addressee: Addressee) -> Result<Framed, CoreError> {
         self.check_mixture()?;
         let command = self.command.as_bytes();
         let takes_json_schemas = information::takes_json_schemas(self.name, &self.schemas);
@@ -159,11 +156,13 @@ impl EncryptCommand {
             information::write_json_schemas(&mut writer, &self.schemas, false)?;
         }
         writer.finish()?;
-        let command = RawDocumentBuf::from_bytes(out).map_err(|_| MalformedBson)?;
+        let command = Framed::new(out)?;
         if takes_json_schemas {
             return Ok(command);
         }
-        information::add_schemas(&command, self.name, &self.schemas, &self.named_keys, addressee)
+        let (schemas, named_keys) = (&self.schemas, &self.named_keys);
+        information::add_schemas(command.document(), self.name, schemas, named_keys, addressee)
+            .map(Framed::from)
     }
 
     /// Copies a `create` command with key ids in place of alternate names.
@@ -184,12 +183,12 @@ impl EncryptCommand {
     }
 
     /// Analyses the command in this process.
-    pub(super) fn analyse_here(&self) -> Result<Option<RawDocumentBuf>, CoreError> {
+    pub(super) fn analyse_here(&self) -> Result<Option<Vec<u8>>, CoreError> {
         if self.schemas.use_queryable_encryption() {
-            let mut request = self.analysis_request(Addressee::Library)?;
+            let mut request = self.analysis_request(Addressee::Library)?.into_document();
             request.append(bson::raw::cstr!("$db"), self.database());
             let reply = analyze_request(&request).map_err(AnalysisError::from)?;
-            return Ok(read_marked(&reply)?.map(RawDocument::to_owned));
+            return Ok(read_marked(&reply)?.map(<[u8]>::to_vec));
         }
         if self.schemas.find_with(|schema| schema.json.is_some()).is_none() {
             return Ok(None);
@@ -210,6 +209,6 @@ impl EncryptCommand {
             analyze(&self.command, self.database(), &set).map_err(AnalysisError::from)?;
         // Without markings, too, it may be another command: a value that says nothing is left out.
         let is_changed = analysis.command.as_bytes() != self.command.as_bytes();
-        Ok(is_changed.then_some(analysis.command))
+        Ok(is_changed.then(|| analysis.command.into_bytes()))
     }
 }

@@ -1,7 +1,5 @@
 //! Schemas as parts of commands: `jsonSchema`, `csfleEncryptionSchemas`, `encryptionInformation`.
 
-use std::collections::BTreeMap;
-
 use bson::{RawDocument, RawDocumentBuf};
 
 use super::schemas::CommandSchemas;
@@ -22,8 +20,20 @@ pub(super) enum Addressee {
     Server,
 }
 
-/// Ids of keys by alternate name.
-pub(super) type NamedKeys = BTreeMap<String, KeyId>;
+/// Ids of keys by alternate name. There are few or none.
+#[derive(Default)]
+pub(super) struct NamedKeys(Vec<(String, KeyId)>);
+
+impl NamedKeys {
+    pub(super) fn insert(&mut self, name: &str, id: KeyId) {
+        self.0.push((name.to_owned(), id));
+    }
+
+    /// The id that was inserted last under this name.
+    fn get(&self, name: &str) -> Option<&KeyId> {
+        self.0.iter().rev().find(|(known, _)| known == name).map(|(_, id)| id)
+    }
+}
 
 /// Whether analysis gets JSON schemas of the command's collections and nothing else.
 pub(super) fn takes_json_schemas(name: &str, schemas: &CommandSchemas) -> bool {

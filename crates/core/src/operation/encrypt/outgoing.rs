@@ -12,6 +12,7 @@ use crate::error::CoreError;
 use crate::raw::{self, DocumentWriter, Element, Elements, MalformedBson, find, kind};
 use crate::schema::{EncryptedFields, EncryptedFieldsError, SchemaError};
 use crate::seal::Marked;
+use crate::step::Framed;
 use crate::vault::VaultKey;
 
 const COMPACT: &str = "compactStructuredEncryptionData";
@@ -34,7 +35,7 @@ impl EncryptCommand {
         marked: Option<&Marked<'_>>,
         keys: &[Arc<VaultKey>],
         env: &mut Env<'_>,
-    ) -> Result<RawDocumentBuf, CoreError> {
+    ) -> Result<Framed, CoreError> {
         let uses_queryable_encryption = self.schemas.use_queryable_encryption();
         let mut out = Vec::new();
         match marked {
@@ -45,7 +46,10 @@ impl EncryptCommand {
             None if uses_queryable_encryption => {
                 out.extend_from_slice(self.command.as_bytes());
             }
-            None => return Ok(self.command.clone()),
+            None => return Ok(self.command.clone().into()),
+        }
+        if !uses_queryable_encryption && self.database_fields.is_empty() {
+            return Ok(Framed::new(out)?);
         }
         let mut command = RawDocumentBuf::from_bytes(out).map_err(|_| MalformedBson)?;
         if uses_queryable_encryption {
@@ -55,7 +59,7 @@ impl EncryptCommand {
         if !self.database_fields.is_empty() && find(command.as_bytes(), "$db")?.is_none() {
             command.append(bson::raw::cstr!("$db"), self.database());
         }
-        Ok(command)
+        Ok(command.into())
     }
 
     fn with_information(

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bson::RawDocumentBuf;
-use smallvec::{SmallVec, smallvec};
+use smallvec::SmallVec;
 
 use crate::cache::CollectionCache;
 use crate::crypt::Crypt;
@@ -48,7 +48,7 @@ impl Entry {
 impl CommandSchemas {
     /// For a command that is aimed at one collection.
     pub(super) fn new(database: &str, collection: &str) -> Self {
-        Self { entries: smallvec![Entry::new(database, collection)] }
+        Self { entries: SmallVec::from_buf([Entry::new(database, collection)]) }
     }
 
     /// Asks for the schema of one more collection.
@@ -131,10 +131,10 @@ impl CommandSchemas {
 
     /// The filter for `listCollections`, if a schema is missing.
     pub(super) fn filter(&self) -> Result<Option<RawDocumentBuf>, MalformedBson> {
-        let missing: SmallVec<[_; 2]> = self.missing().collect();
-        if missing.is_empty() {
+        if self.missing().next().is_none() {
             return Ok(None);
         }
+        let missing: SmallVec<[_; 2]> = self.missing().collect();
         let mut out = Vec::new();
         let mut writer = DocumentWriter::new(&mut out);
         match missing.as_slice() {

@@ -5,7 +5,7 @@ use std::ptr;
 
 use fieldveil_core::Step;
 
-use super::{Ctx, Phase, Refusal, WRONG_STATE, call};
+use super::{Ctx, Phase, WRONG_STATE, call};
 use crate::binary::Binary;
 use crate::clock;
 use crate::kms::KmsCtx;
@@ -117,16 +117,11 @@ pub extern "C" fn mongocrypt_ctx_provide_kms_providers(
 #[unsafe(no_mangle)]
 pub extern "C" fn mongocrypt_ctx_finalize(ctx: Option<&mut Ctx>, out: Option<&mut Binary>) -> bool {
     call(ctx, false, |ctx| {
-        match ctx.step()? {
-            Step::Ready(_) => {}
-            _ => return Err(WRONG_STATE.into()),
-        }
+        let Step::Ready(ready) = ctx.step()? else { return Err(WRONG_STATE.into()) };
         let out = out.ok_or("invalid NULL output")?;
-        let Step::Ready(ready) = ctx.take_step()? else {
-            return Err(Refusal::from(WRONG_STATE));
-        };
-        ctx.enter(Phase::Done);
-        ctx.result = ready.finish().into_bytes();
+        ctx.result = ready.take_bytes();
+        ctx.leave();
+        ctx.phase = Phase::Done;
         out.set(&ctx.result);
         Ok(true)
     })

@@ -104,11 +104,12 @@ impl Ctx {
         &mut self,
         allowed: Allowed,
     ) -> Result<Option<Box<Options>>, Refusal> {
-        let options = match self.enter(Phase::Failed) {
-            Phase::Setup(options) => options,
+        let options = match &mut self.phase {
+            Phase::Setup(options) => options.take(),
             Phase::Failed => return Err(Refusal::AlreadyFailed),
             Phase::Waiting(_) | Phase::Done => return Err("cannot double initialize".into()),
         };
+        self.phase = Phase::Failed;
         match &options {
             Some(options) => options.check(allowed, &self.engine)?,
             None if allowed == Allowed::DataKey => return Err("master key required".into()),
