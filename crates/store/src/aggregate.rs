@@ -10,7 +10,7 @@ use fieldveil_query::filter::Filter;
 use fieldveil_query::pipeline::{Pipeline, Stage};
 use fieldveil_query::sort::Sort;
 
-use crate::catalog::{Collection, Kind};
+use crate::catalog::Kind;
 use crate::code::Code;
 use crate::cursor::Cursor;
 use crate::environment::Interrupt;
@@ -18,8 +18,9 @@ use crate::error::{Result, StoreError};
 use crate::eval::pipeline::{self, Documents, Environment};
 use crate::find::FindOptions;
 use crate::namespace::{Namespace, check_database};
+use crate::plan::Plan;
 use crate::read::Read;
-use crate::scan::SharedInterrupt;
+use crate::scan::{Scan, SharedInterrupt};
 use crate::snapshot::Snapshot;
 use crate::store::Store;
 use crate::transaction::VIEW_DEPTH_MAX;
@@ -65,11 +66,10 @@ impl Store {
         let writes = matches!(pipeline.stages.last(), Some(Stage::Out(_) | Stage::Merge(_)));
         let interrupt = SharedInterrupt::new(options.interrupt.clone());
         let run = Run::new(self, database, collection, &options, &interrupt)?;
-        let documents = match collection {
-            Some(name) => run.on(&Namespace::new(database, name)?, pipeline, options.hint)?,
-            None => run.without_collection(&pipeline)?,
+        let cursor = match collection {
+            Some(name) => run.cursor(&Namespace::new(database, name)?, pipeline, options.hint)?,
+            None => run.cursor_of(run.without_collection(&pipeline)?),
         };
-        let cursor = Cursor::new(interrupt, documents.map(|item| item.map_err(StoreError::from)));
         if !writes {
             return Ok(cursor);
         }
@@ -186,31 +186,65 @@ impl Run {
         pipeline: Pipeline,
         hint: Option<RawBson>,
     ) -> Result<Documents> {
-        let (namespace, pipeline) = resolve(&self.snapshot, namespace, pipeline)?;
-        let collection = self.snapshot.collection(&namespace).cloned();
-        let (start, rest) = Start::split(pipeline);
-        let input = self.read(collection.as_deref(), start, hint)?;
-        Ok(pipeline::run(&rest, input, &self.environment)?)
+        let (input, rest) = self.read(namespace, pipeline, hint)?;
+        self.through(&rest, input)
     }
 
-    /// The documents that a pipeline begins with.
+    /// As [`Self::on`]. What the planner does alone is looked at where it is stored.
+    fn cursor(
+        &self,
+        namespace: &Namespace,
+        pipeline: Pipeline,
+        hint: Option<RawBson>,
+    ) -> Result<Cursor> {
+        match self.read(namespace, pipeline, hint)? {
+            (Some(input), rest) if rest.stages.is_empty() => {
+                input.read.cursor(&input.plan, input.scan)
+            }
+            (input, rest) => Ok(self.cursor_of(self.through(&rest, input)?)),
+        }
+    }
+
+    fn cursor_of(&self, documents: Documents) -> Cursor {
+        let documents = documents.map(|item| item.map_err(StoreError::from));
+        Cursor::new(self.interrupt.clone(), documents)
+    }
+
+    /// What a pipeline begins with, unless there is no collection, and the stages after that.
     fn read(
         &self,
-        collection: Option<&Collection>,
-        start: Start,
+        namespace: &Namespace,
+        pipeline: Pipeline,
         hint: Option<RawBson>,
-    ) -> Result<Documents> {
+    ) -> Result<(Option<Input>, Pipeline)> {
+        let (namespace, pipeline) = resolve(&self.snapshot, namespace, pipeline)?;
+        let (start, rest) = Start::split(pipeline);
         let context = self.environment.context.clone();
         let budget = self.environment.sort_budget();
         let read = Read::for_pipeline(budget, context, start, hint, self.interrupt.clone())?;
-        let Some(data) = collection.and_then(Collection::data) else {
-            return Ok(Box::new(std::iter::empty()));
-        };
+        let collection = self.snapshot.collection(&namespace).and_then(|found| found.data());
+        let Some(data) = collection else { return Ok((None, rest)) };
         let plan = read.plan(data)?;
         let scan = read.scan(&self.snapshot, data, &plan)?;
-        let documents = read.finish(&plan, scan)?;
-        Ok(Box::new(documents.map(|item| item.map_err(Into::into))))
+        Ok((Some(Input { read, plan, scan }), rest))
     }
+
+    fn through(&self, stages: &Pipeline, input: Option<Input>) -> Result<Documents> {
+        let documents: Documents = match input {
+            Some(Input { read, plan, scan }) => {
+                Box::new(read.finish(&plan, scan)?.map(|item| item.map_err(Into::into)))
+            }
+            None => Box::new(std::iter::empty()),
+        };
+        Ok(pipeline::run(stages, documents, &self.environment)?)
+    }
+}
+
+/// A read that a pipeline begins with.
+struct Input {
+    read: Read,
+    plan: Plan,
+    scan: Scan,
 }
 
 /// What of a pipeline is left to the planner.

@@ -6,6 +6,7 @@ use bson::raw::{RawDocument, RawDocumentBuf};
 
 use crate::environment::Interrupt;
 use crate::error::Result;
+use crate::read::Shaper;
 use crate::scan::{Scan, SharedInterrupt};
 
 /// The results of a `find` or `aggregate`. It owns its snapshot and can be kept between `getMore`s.
@@ -16,8 +17,9 @@ pub struct Cursor {
 
 /// Where results come from.
 enum Documents {
-    /// Records as they are stored, so many at most. They need not be copied to be looked at.
-    Scan { scan: Box<Scan>, left: usize },
+    /// Records as they are stored, from one on, so many at most. They need not be copied to be
+    /// looked at, unless results are made of them.
+    Scan { scan: Box<Scan>, shaper: Option<Box<Shaper>>, skip: usize, left: usize },
     /// Results of their own, and one that was refused.
     Made {
         documents: Box<dyn Iterator<Item = Result<RawDocumentBuf>> + Send>,
@@ -51,9 +53,16 @@ impl Cursor {
         Self { interrupt, documents }
     }
 
-    /// The first `limit` records of a scan.
-    pub(crate) fn of_scan(interrupt: SharedInterrupt, scan: Scan, limit: usize) -> Self {
-        Self { interrupt, documents: Documents::Scan { scan: Box::new(scan), left: limit } }
+    /// What `shaper` makes of the first `limit` records of a scan after `skip` others.
+    pub(crate) fn of_scan(
+        interrupt: SharedInterrupt,
+        scan: Scan,
+        shaper: Option<Shaper>,
+        skip: usize,
+        limit: usize,
+    ) -> Self {
+        let (scan, shaper) = (Box::new(scan), shaper.map(Box::new));
+        Self { interrupt, documents: Documents::Scan { scan, shaper, skip, left: limit } }
     }
 
     pub(crate) fn empty() -> Self {
@@ -71,25 +80,40 @@ impl Cursor {
     /// # Errors
     /// Those of reading; the cursor is over then.
     pub fn each(&mut self, mut take: impl FnMut(&RawDocument) -> Take) -> Result<bool> {
+        self.try_each(|document| Ok(take(document)))
+    }
+
+    /// As [`Self::each`], where looking at a document may fail.
+    pub(crate) fn try_each(
+        &mut self,
+        mut take: impl FnMut(&RawDocument) -> Result<Take>,
+    ) -> Result<bool> {
         match &mut self.documents {
-            Documents::Scan { scan, left } => {
+            Documents::Scan { scan, shaper, skip, left } => {
                 if *left == 0 {
                     return Ok(true);
                 }
-                let is_over = scan.each(&mut |document| {
-                    let taken = take(document);
+                let is_over = scan.each(|record, document| {
+                    if *skip > 0 {
+                        *skip -= 1;
+                        return Ok(Take::More);
+                    }
+                    let taken = match shaper {
+                        None => take(document)?,
+                        Some(shaper) => take(&shaper.shape(record, document)?)?,
+                    };
                     if taken == Take::Not {
-                        return taken;
+                        return Ok(taken);
                     }
                     *left -= 1;
-                    if *left == 0 { Take::Enough } else { taken }
+                    Ok(if *left == 0 { Take::Enough } else { taken })
                 })?;
                 Ok(is_over || *left == 0)
             }
             Documents::Made { documents, refused } => loop {
                 let next = refused.take().map(Ok).or_else(|| documents.next());
                 let Some(document) = next.transpose()? else { return Ok(true) };
-                match take(&document) {
+                match take(&document)? {
                     Take::More => {}
                     Take::Enough => return Ok(false),
                     Take::Not => {
@@ -108,9 +132,18 @@ impl Iterator for Cursor {
     fn next(&mut self) -> Option<Self::Item> {
         match &mut self.documents {
             Documents::Scan { left: 0, .. } => None,
-            Documents::Scan { scan, left } => {
+            Documents::Scan { scan, shaper, skip, left } => {
+                while *skip > 0 {
+                    *skip -= 1;
+                    if let Err(error) = scan.next()? {
+                        return Some(Err(error));
+                    }
+                }
                 *left -= 1;
-                Some(scan.next()?.map(|(_, document)| document))
+                Some(scan.next()?.and_then(|(record, document)| match shaper {
+                    Some(shaper) => shaper.shape(record, &document),
+                    None => Ok(document),
+                }))
             }
             Documents::Made { documents, refused } => {
                 refused.take().map(Ok).or_else(|| documents.next())

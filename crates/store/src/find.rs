@@ -3,7 +3,7 @@
 use bson::raw::{RawArrayBuf, RawBson, RawDocumentBuf};
 
 use crate::code::Code;
-use crate::cursor::Cursor;
+use crate::cursor::{Cursor, Take};
 use crate::distinct::Distinct;
 use crate::environment::Interrupt;
 use crate::error::{Result, StoreError};
@@ -135,12 +135,7 @@ impl Store {
             return Err(StoreError::not_brief());
         }
         let scan = read.scan(&snapshot, data, &plan)?;
-        let interrupt = read.interrupt.clone();
-        if let Some(limit) = read.is_plain(&plan) {
-            return Ok(Cursor::of_scan(interrupt, scan, limit));
-        }
-        let documents = read.finish(&plan, scan)?;
-        Ok(Cursor::new(interrupt, documents))
+        read.cursor(&plan, scan)
     }
 
     /// Counts documents.
@@ -157,10 +152,10 @@ impl Store {
             return Ok(if find.limit == 0 { count } else { count.min(find.limit) });
         }
         let mut count = 0;
-        for document in self.find(namespace, find)? {
-            document?;
+        self.find(namespace, find)?.each(|_| {
             count += 1;
-        }
+            Take::More
+        })?;
         Ok(count)
     }
 
@@ -191,9 +186,10 @@ impl Store {
         let interrupt = SharedInterrupt::new(find.interrupt.clone());
         let context = self.context(None, find.collation.as_deref(), &interrupt)?;
         let mut distinct = Distinct::new(key, context.collation);
-        for document in self.find(namespace, find)? {
-            distinct.add(&document?)?;
-        }
+        self.find(namespace, find)?.try_each(|document| {
+            distinct.add(document)?;
+            Ok(Take::More)
+        })?;
         Ok(distinct.finish())
     }
 }

@@ -1,5 +1,7 @@
 //! A client's projection of `find`, or none.
 
+use std::borrow::Cow;
+
 use bson::raw::{RawDocument, RawDocumentBuf};
 use fieldveil_query::projection::Projection;
 
@@ -27,11 +29,11 @@ impl Projector {
     pub(crate) fn apply(
         &self,
         selector: &Selector,
-        document: RawDocumentBuf,
+        document: Cow<'_, RawDocument>,
     ) -> Result<RawDocumentBuf> {
         match &self.0 {
             Some(_) => self.apply_changed(selector, &document, &document),
-            None => Ok(document),
+            None => Ok(document.into_owned()),
         }
     }
 

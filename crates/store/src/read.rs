@@ -1,12 +1,14 @@
 //! A read that is compiled and planned, ready to run or to be explained.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
-use bson::raw::RawDocumentBuf;
+use bson::raw::{RawDocument, RawDocumentBuf};
 use fieldveil_query::sort::Sort;
 
 use crate::aggregate::Start;
 use crate::catalog::Data;
+use crate::cursor::{Cursor, Take};
 use crate::error::Result;
 use crate::eval::Context;
 use crate::find::FindOptions;
@@ -131,52 +133,81 @@ impl Read {
         self.sort.is_some() && !plan.is_sorted
     }
 
-    /// How many records are wanted, if the results are those that the scan finds, as they are.
-    pub(crate) fn is_plain(&self, plan: &Plan) -> Option<usize> {
-        let is_plain = !self.has_to_sort(plan)
-            && self.skip == 0
-            && self.projection.is_none()
-            && !self.show_record_id
-            && !self.return_key;
-        is_plain.then_some(self.limit)
+    /// The results. What need not be sorted is looked at where it is stored.
+    pub(crate) fn cursor(self, plan: &Plan, scan: Scan) -> Result<Cursor> {
+        let interrupt = self.interrupt.clone();
+        if self.has_to_sort(plan) {
+            return Ok(Cursor::new(interrupt, self.finish(plan, scan)?));
+        }
+        let (skip, limit) = (self.skip, self.limit);
+        Ok(Cursor::of_scan(interrupt, scan, self.shaper(plan)?, skip, limit))
+    }
+
+    /// What makes results of records, unless they are the same.
+    fn shaper(self, plan: &Plan) -> Result<Option<Shaper>> {
+        let is_plain = self.projection.is_none() && !self.show_record_id && !self.return_key;
+        if is_plain {
+            return Ok(None);
+        }
+        let keys = self.return_key.then(|| ReturnKey::of(&plan.access)).transpose()?;
+        Ok(Some(Shaper { read: self, keys }))
     }
 
     /// Sorts if the plan did not, then cuts and projects.
     pub(crate) fn finish(
         self,
         plan: &Plan,
-        scan: impl Iterator<Item = Result<(u64, RawDocumentBuf)>> + Send + 'static,
+        mut scan: Scan,
     ) -> Result<impl Iterator<Item = Result<RawDocumentBuf>> + Send + 'static> {
         let rows: Sorted = match &self.sort {
             Some(sort) if self.has_to_sort(plan) => {
                 let keys = SortKeys::new(sort, self.context.collation.clone())?;
                 let wanted = self.skip.saturating_add(self.limit);
                 let mut sorter = Sorter::new(keys, wanted, self.budget.clone());
-                for row in scan {
-                    let (record, document) = row?;
-                    sorter.add(record, document)?;
-                }
+                scan.each(|record, document| {
+                    sorter.add(record, document.to_owned())?;
+                    Ok(Take::More)
+                })?;
                 sorter.finish()?
             }
             _ => Box::new(scan),
         };
         let (skip, limit) = (self.skip, self.limit);
-        let keys = self.return_key.then(|| ReturnKey::of(&plan.access)).transpose()?;
+        let shaper = self.shaper(plan)?;
         Ok(rows.skip(skip).take(limit).map(move |row| {
             let (record, document) = row?;
-            match &keys {
-                Some(keys) => keys.in_place_of(&document),
-                None => self.project(record, document),
+            match &shaper {
+                Some(shaper) => shaper.shape(record, &document),
+                None => Ok(document),
             }
         }))
     }
 
     /// Projects a selected record, and adds its id if that was asked for.
-    pub(crate) fn project(&self, record: u64, document: RawDocumentBuf) -> Result<RawDocumentBuf> {
+    pub(crate) fn project(
+        &self,
+        record: u64,
+        document: Cow<'_, RawDocument>,
+    ) -> Result<RawDocumentBuf> {
         let mut out = self.projector.apply(&self.selector, document)?;
         if self.show_record_id {
             out.append(bson::raw::cstr!("$recordId"), i64::try_from(record).unwrap_or(i64::MAX));
         }
         Ok(out)
+    }
+}
+
+/// Makes results that are not the records themselves.
+pub(crate) struct Shaper {
+    read: Read,
+    keys: Option<ReturnKey>,
+}
+
+impl Shaper {
+    pub(crate) fn shape(&self, record: u64, document: &RawDocument) -> Result<RawDocumentBuf> {
+        match &self.keys {
+            Some(keys) => keys.in_place_of(document),
+            None => self.read.project(record, Cow::Borrowed(document)),
+        }
     }
 }

@@ -127,16 +127,19 @@ impl Scan {
 }
 
 impl Scan {
-    /// Shows the selected records, without copying where the plan reads the collection; see
+    /// Shows the selected records with their ids, without copying them; see
     /// [`crate::Cursor::each`].
-    pub(crate) fn each(&mut self, take: &mut dyn FnMut(&RawDocument) -> Take) -> Result<bool> {
+    pub(crate) fn each(
+        &mut self,
+        mut take: impl FnMut(u64, &RawDocument) -> Result<Take>,
+    ) -> Result<bool> {
         if self.is_over {
             return Ok(true);
         }
         let Self { view, execution, selector, interrupt, examined, .. } = self;
-        let is_brief = interrupt.is_brief();
+        let (is_brief, selects_all) = (interrupt.is_brief(), selector.selects_all());
         let mut until_check = 0_u32;
-        let result = execution.each(view, &mut |document| {
+        let result = execution.each(view, |record, document| {
             if until_check == 0 {
                 interrupt.check()?;
                 until_check = RECORDS_PER_CHECK;
@@ -145,7 +148,10 @@ impl Scan {
             if is_brief {
                 examined.add(document)?;
             }
-            Ok(if selector.matches(document)? { take(document) } else { Take::More })
+            match selects_all || selector.matches(document)? {
+                true => take(record, document),
+                false => Ok(Take::More),
+            }
         });
         self.is_over = !matches!(result, Ok(false));
         result

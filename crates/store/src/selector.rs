@@ -40,6 +40,11 @@ impl Selector {
         &self.matcher
     }
 
+    /// Whether every document is selected.
+    pub(crate) fn selects_all(&self) -> bool {
+        matches!(&self.filter, Filter::And(parts) if parts.is_empty())
+    }
+
     /// Whether `document` is selected.
     pub(crate) fn matches(&self, document: &RawDocument) -> Result<bool> {
         Ok(self.matcher.matches(document)?)

@@ -15,8 +15,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bson::{RawDocument, RawDocumentBuf};
 use redb::{
-    ReadOnlyTable, ReadTransaction, ReadableTable, ReadableTableMetadata, TableDefinition,
-    TableError,
+    AccessGuard, ReadOnlyTable, ReadTransaction, ReadableTable, ReadableTableMetadata,
+    TableDefinition, TableError,
 };
 
 use crate::error::{Result, StoreError};
@@ -77,15 +77,6 @@ pub(crate) trait View {
         out: &mut Vec<(u64, RawDocumentBuf)>,
     ) -> Result<()>;
 
-    /// Shows the records after `after` in the given direction, as they lie in the storage, until
-    /// `see` says to stop. Answers whether all were shown and none made it stop.
-    fn visit(
-        &self,
-        after: Option<u64>,
-        descending: bool,
-        see: &mut dyn FnMut(u64, &RawDocument) -> Result<bool>,
-    ) -> Result<bool>;
-
     /// Up to `max` entries of an index within `range` in the given direction.
     fn entries(
         &self,
@@ -124,7 +115,7 @@ pub(crate) fn read_records(
     if max == 0 {
         return Ok(());
     }
-    visit_records(table, after, descending, &mut |id, document| {
+    visit_records(table, after, descending, |id, document| {
         bytes += document.as_bytes().len();
         out.push((id, document.to_owned()));
         Ok(out.len() < max && bytes < READ_AHEAD_MAX_BYTES)
@@ -132,26 +123,39 @@ pub(crate) fn read_records(
     Ok(())
 }
 
-pub(crate) fn visit_records(
+/// Shows the records after `after` in the given direction, as they lie in the storage, until `see`
+/// says to stop. Answers whether all were shown and none made it stop.
+fn visit_records(
     table: &impl ReadableTable<u64, &'static [u8]>,
     after: Option<u64>,
     descending: bool,
-    see: &mut dyn FnMut(u64, &RawDocument) -> Result<bool>,
+    see: impl FnMut(u64, &RawDocument) -> Result<bool>,
 ) -> Result<bool> {
     let after = after.map_or(Bound::Unbounded, Bound::Excluded);
     let range = match descending {
         false => (after, Bound::Unbounded),
         true => (Bound::Unbounded, after),
     };
-    let mut rows = table.range::<u64>(range)?;
-    loop {
-        let row = if descending { rows.next_back() } else { rows.next() };
-        let Some(row) = row else { return Ok(true) };
+    let rows = table.range::<u64>(range)?;
+    match descending {
+        false => show_rows(rows, see),
+        true => show_rows(rows.rev(), see),
+    }
+}
+
+/// One loop for each use, so that nothing is called through a pointer for a record.
+#[inline]
+fn show_rows<'a>(
+    rows: impl Iterator<Item = redb::Result<Row<'a>>>,
+    mut see: impl FnMut(u64, &RawDocument) -> Result<bool>,
+) -> Result<bool> {
+    for row in rows {
         let (id, document) = row?;
         if !see(id.value(), stored_document(document.value())?)? {
             return Ok(false);
         }
     }
+    Ok(true)
 }
 
 pub(crate) fn read_entries(
@@ -193,6 +197,7 @@ fn stored_document(bytes: &[u8]) -> Result<&RawDocument> {
         .map_err(|error| StoreError::damaged(format_args!("a record is not BSON ({error})")))
 }
 
+type Row<'a> = (AccessGuard<'a, u64>, AccessGuard<'a, &'static [u8]>);
 pub(crate) type RecordTable = ReadOnlyTable<u64, &'static [u8]>;
 pub(crate) type IndexTable = ReadOnlyTable<&'static [u8], u64>;
 
@@ -290,6 +295,27 @@ impl CommittedView {
         let records = snapshot.tables().records(collection)?;
         Ok(Self { snapshot, records })
     }
+
+    /// Shows the records after `after` in the given direction, as they lie in the storage, until
+    /// `see` says to stop. Answers whether all were shown and none made it stop.
+    pub(crate) fn visit(
+        &self,
+        after: Option<u64>,
+        descending: bool,
+        see: impl FnMut(u64, &RawDocument) -> Result<bool>,
+    ) -> Result<bool> {
+        visit_records(&*self.records, after, descending, see)
+    }
+
+    /// Shows one record as it lies in the storage, if it is there.
+    pub(crate) fn show<R>(
+        &self,
+        id: u64,
+        see: impl FnOnce(&RawDocument) -> Result<R>,
+    ) -> Result<Option<R>> {
+        let found = self.records.get(id)?;
+        found.map(|guard| see(stored_document(guard.value())?)).transpose()
+    }
 }
 
 impl View for CommittedView {
@@ -305,15 +331,6 @@ impl View for CommittedView {
         out: &mut Vec<(u64, RawDocumentBuf)>,
     ) -> Result<()> {
         read_records(&*self.records, after, descending, max, out)
-    }
-
-    fn visit(
-        &self,
-        after: Option<u64>,
-        descending: bool,
-        see: &mut dyn FnMut(u64, &RawDocument) -> Result<bool>,
-    ) -> Result<bool> {
-        visit_records(&*self.records, after, descending, see)
     }
 
     fn entries(

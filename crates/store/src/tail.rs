@@ -1,5 +1,7 @@
 //! Tailable cursors: a capped collection, read on and on as documents are added.
 
+use std::borrow::Cow;
+
 use bson::raw::RawDocumentBuf;
 
 use crate::code::Code;
@@ -103,7 +105,7 @@ impl Tail {
                 self.skip -= 1;
                 continue;
             }
-            return self.read.project(record, document).map(Some);
+            return self.read.project(record, Cow::Owned(document)).map(Some);
         }
         Ok(None)
     }

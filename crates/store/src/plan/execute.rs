@@ -8,7 +8,7 @@ use bson::raw::{RawDocument, RawDocumentBuf};
 use super::{Access, IndexScan};
 use crate::cursor::Take;
 use crate::error::{Result, StoreError};
-use crate::tables::{KeyRange, View};
+use crate::tables::{CommittedView, KeyRange, View};
 
 /// How many rows the first look ahead takes; it doubles up to the maximum.
 const AHEAD_MIN: usize = 4;
@@ -26,8 +26,8 @@ pub(crate) struct Statistics {
 pub(crate) struct Execution {
     state: State,
     ahead: usize,
-    /// A record that was refused; it comes first.
-    refused: Option<(u64, RawDocumentBuf)>,
+    /// A record from an index that was refused; it comes first.
+    refused: Option<u64>,
     statistics: Statistics,
 }
 
@@ -100,22 +100,20 @@ impl Execution {
         self.statistics
     }
 
-    /// Shows one record after the other until one is refused or the last for now. Those of a
-    /// collection are not copied. Answers whether there are no more.
+    /// Shows one record after the other, as it lies in the storage, until one is refused or the last
+    /// for now. Answers whether there are no more.
     pub(crate) fn each(
         &mut self,
-        view: &dyn View,
-        take: &mut dyn FnMut(&RawDocument) -> Result<Take>,
+        view: &CommittedView,
+        mut take: impl FnMut(u64, &RawDocument) -> Result<Take>,
     ) -> Result<bool> {
-        loop {
-            if let State::Collection { descending, position, rows, is_last } = &mut self.state
-                && rows.is_empty()
-                && self.refused.is_none()
-            {
-                let examined = &mut self.statistics.documents_examined;
+        while let State::Collection { descending, position, rows, is_last } = &mut self.state {
+            let examined = &mut self.statistics.documents_examined;
+            // Rows that were read for [`Self::next`] come first.
+            let Some((record, document)) = rows.front() else {
                 if !*is_last {
-                    *is_last = view.visit(*position, *descending, &mut |record, document| {
-                        let taken = take(document)?;
+                    *is_last = view.visit(*position, *descending, |record, document| {
+                        let taken = take(record, document)?;
                         if taken != Take::Not {
                             *position = Some(record);
                             *examined += 1;
@@ -124,43 +122,58 @@ impl Execution {
                     })?;
                 }
                 return Ok(*is_last);
+            };
+            let taken = take(*record, document)?;
+            if taken != Take::Not {
+                *examined += 1;
+                rows.pop_front();
             }
-            let Some((record, document)) = self.next(view)? else { return Ok(true) };
-            match take(&document)? {
-                Take::More => {}
-                Take::Enough => return Ok(false),
-                Take::Not => {
-                    self.refused = Some((record, document));
-                    return Ok(false);
-                }
+            if taken != Take::More {
+                return Ok(false);
             }
         }
+        while let Some(record) = self.next_record(view)? {
+            let taken = view.show(record, |document| take(record, document))?;
+            let taken = taken.ok_or_else(|| dangling(record))?;
+            if taken == Take::Not {
+                self.refused = Some(record);
+                return Ok(false);
+            }
+            self.statistics.documents_examined += 1;
+            if taken == Take::Enough {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// The next record.
     pub(crate) fn next(&mut self, view: &dyn View) -> Result<Option<(u64, RawDocumentBuf)>> {
+        if let State::Collection { .. } = self.state {
+            return self.next_row(view);
+        }
+        let Some(record) = self.next_record(view)? else { return Ok(None) };
+        self.statistics.documents_examined += 1;
+        match view.record(record)? {
+            Some(document) => Ok(Some((record, document))),
+            None => Err(dangling(record)),
+        }
+    }
+
+    /// The next record that an index leads to.
+    fn next_record(&mut self, view: &dyn View) -> Result<Option<u64>> {
         if let Some(refused) = self.refused.take() {
             return Ok(Some(refused));
         }
-        let Some(record) = (match &mut self.state {
-            State::Done => return Ok(None),
-            State::Collection { .. } => return self.next_row(view),
+        match &mut self.state {
+            State::Done | State::Collection { .. } => Ok(None),
             State::Id { index, key } => {
                 self.statistics.keys_examined += 1;
                 let record = view.entry(*index, key)?;
                 self.state = State::Done;
-                record
+                Ok(record)
             }
-            State::Indexes { .. } => self.next_entry(view)?,
-        }) else {
-            return Ok(None);
-        };
-        self.statistics.documents_examined += 1;
-        match view.record(record)? {
-            Some(document) => Ok(Some((record, document))),
-            None => Err(StoreError::damaged(format_args!(
-                "an index leads to record {record}, which is not there"
-            ))),
+            State::Indexes { .. } => self.next_entry(view),
         }
     }
 
@@ -203,6 +216,10 @@ impl Execution {
             self.ahead = (self.ahead * 2).min(AHEAD_MAX);
         }
     }
+}
+
+fn dangling(record: u64) -> StoreError {
+    StoreError::damaged(format_args!("an index leads to record {record}, which is not there"))
 }
 
 impl Ranges {

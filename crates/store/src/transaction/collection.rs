@@ -14,7 +14,7 @@ use crate::namespace::Namespace;
 use crate::render::render;
 use crate::tables::{
     KeyRange, SIZES, View, index_name, index_table, read_entries, read_record, read_records,
-    records_name, records_table, visit_records,
+    records_name, records_table,
 };
 
 /// A collection's tables, opened for writing.
@@ -333,15 +333,6 @@ impl View for CollectionWriter<'_> {
         out: &mut Vec<(u64, RawDocumentBuf)>,
     ) -> Result<()> {
         read_records(&self.records, after, descending, max, out)
-    }
-
-    fn visit(
-        &self,
-        after: Option<u64>,
-        descending: bool,
-        see: &mut dyn FnMut(u64, &RawDocument) -> Result<bool>,
-    ) -> Result<bool> {
-        visit_records(&self.records, after, descending, see)
     }
 
     fn entries(
