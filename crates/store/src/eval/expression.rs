@@ -36,6 +36,7 @@ pub(crate) use object::merge_into;
 pub(crate) use values::type_name;
 
 use control::Control;
+use pattern::{LastPattern, PatternFunction};
 use values::Named;
 
 /// The result of an expression; `None` is missing.
@@ -75,6 +76,8 @@ enum Node {
     Positional(PositionalFunction, Vec<Self>),
     /// A function of arguments by name.
     Named(NamedFunction, Vec<(String, Self)>),
+    /// One that matches a pattern, which is mostly the same each time.
+    Pattern(PatternFunction, Vec<(String, Self)>, LastPattern),
     /// What decides itself which arguments to evaluate.
     Control(Box<Control>),
 }
@@ -259,10 +262,16 @@ impl Compiler {
                 Some(function) => Ok(Node::Positional(function, self.list(items)?)),
                 None => Err(QueryError::not_supported(call.operator)),
             },
-            Arguments::Named(fields) => match named(call.operator) {
-                Some(function) => Ok(Node::Named(function, self.fields(fields)?)),
-                None => Err(QueryError::not_supported(call.operator)),
-            },
+            Arguments::Named(fields) => {
+                let fields = self.fields(fields)?;
+                match (named(call.operator), pattern::find(call.operator)) {
+                    (Some(function), _) => Ok(Node::Named(function, fields)),
+                    (None, Some(function)) => {
+                        Ok(Node::Pattern(function, fields, LastPattern::default()))
+                    }
+                    (None, None) => Err(QueryError::not_supported(call.operator)),
+                }
+            }
         }
     }
 
@@ -303,7 +312,6 @@ fn positional(operator: &str) -> Option<PositionalFunction> {
 fn named(operator: &str) -> Option<NamedFunction> {
     array::find_named(operator)
         .or_else(|| strings::find_named(operator))
-        .or_else(|| pattern::find_named(operator))
         .or_else(|| object::find_named(operator))
         .or_else(|| convert::find_named(operator))
         .or_else(|| date::find_named(operator))
@@ -339,13 +347,8 @@ impl Node {
                 }
                 function(&values, scope)
             }
-            Self::Named(function, arguments) => {
-                let mut values = Vec::with_capacity(arguments.len());
-                for (name, argument) in arguments {
-                    values.push((name.as_str(), argument.evaluate(scope)?));
-                }
-                function(&Named::new(values), scope)
-            }
+            Self::Named(function, arguments) => function(&by_name(arguments, scope)?, scope),
+            Self::Pattern(function, arguments, last) => function(&by_name(arguments, scope)?, last),
             Self::Control(control) => control.evaluate(scope),
         }
     }
@@ -353,6 +356,17 @@ impl Node {
     fn is_true(&self, scope: &Scope<'_>) -> Result<bool, QueryError> {
         Ok(truthy(&self.evaluate(scope)?))
     }
+}
+
+fn by_name<'a>(
+    arguments: &'a [(String, Node)],
+    scope: &Scope<'_>,
+) -> Result<Named<'a>, QueryError> {
+    let mut values = Vec::with_capacity(arguments.len());
+    for (name, argument) in arguments {
+        values.push((name.as_str(), argument.evaluate(scope)?));
+    }
+    Ok(Named::new(values))
 }
 
 /// Whether a value counts as true; a missing one does not.

@@ -1,31 +1,59 @@
 //! `$regexMatch`, `$regexFind`, `$regexFindAll`.
 
 use std::ops::Range;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bson::raw::{RawArrayBuf, RawBson, RawDocumentBuf};
 use fieldveil_query::QueryError;
 use fieldveil_query::value::Number;
 
-use super::NamedFunction;
+use super::Value;
 use super::values::{Named, boolean, is_nullish, null, string, type_name};
 use crate::eval::regex::{Groups, Regex, compile};
 
-pub(super) fn find_named(operator: &str) -> Option<NamedFunction> {
+pub(super) type PatternFunction = fn(&Named<'_>, &LastPattern) -> Result<Value, QueryError>;
+
+/// The pattern that an expression used last. Compiling one takes far longer than matching it with a
+/// short text, and it is the same for each document, mostly.
+#[derive(Default)]
+pub(super) struct LastPattern(Mutex<Option<Kept>>);
+
+struct Kept {
+    options: String,
+    regex: Arc<Regex>,
+}
+
+impl LastPattern {
+    fn compile(&self, pattern: &str, options: &str) -> Result<Arc<Regex>, QueryError> {
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(Kept { options: its, regex }) = &*last
+            && its == options
+            && regex.as_str() == pattern
+        {
+            return Ok(Arc::clone(regex));
+        }
+        let regex = Arc::new(compile(pattern, options)?);
+        *last = Some(Kept { options: options.to_owned(), regex: Arc::clone(&regex) });
+        Ok(regex)
+    }
+}
+
+pub(super) fn find(operator: &str) -> Option<PatternFunction> {
     Some(match operator {
-        "$regexMatch" => |arguments, _| match inputs("$regexMatch", arguments)? {
+        "$regexMatch" => |arguments, last| match inputs("$regexMatch", arguments, last)? {
             Some((text, regex)) => boolean(regex.is_match(text)),
             None => boolean(false),
         },
-        "$regexFind" => |arguments, _| match inputs("$regexFind", arguments)? {
+        "$regexFind" => |arguments, last| match inputs("$regexFind", arguments, last)? {
             Some((text, regex)) => match regex.find(text) {
                 Some(groups) => Ok(Some(RawBson::Document(found(text, &groups)))),
                 None => null(),
             },
             None => null(),
         },
-        "$regexFindAll" => |arguments, _| {
+        "$regexFindAll" => |arguments, last| {
             let mut list = RawArrayBuf::new();
-            if let Some((text, regex)) = inputs("$regexFindAll", arguments)? {
+            if let Some((text, regex)) = inputs("$regexFindAll", arguments, last)? {
                 for groups in regex.find_all(text) {
                     list.push(found(text, &groups));
                 }
@@ -40,7 +68,8 @@ pub(super) fn find_named(operator: &str) -> Option<NamedFunction> {
 fn inputs<'a>(
     operator: &str,
     arguments: &'a Named<'_>,
-) -> Result<Option<(&'a str, Regex)>, QueryError> {
+    last: &LastPattern,
+) -> Result<Option<(&'a str, Arc<Regex>)>, QueryError> {
     let input = arguments.get("input");
     let text = match string(input) {
         Some(text) => Some(text),
@@ -67,7 +96,7 @@ fn inputs<'a>(
     };
     let regex = match arguments.get("regex") {
         value if is_nullish(value) => None,
-        Some(RawBson::String(pattern)) => Some(compile(pattern, options.unwrap_or_default())?),
+        Some(RawBson::String(pattern)) => Some(last.compile(pattern, options.unwrap_or_default())?),
         Some(RawBson::RegularExpression(literal)) => {
             let own = literal.options.as_str();
             if options.is_some() && !own.is_empty() {
@@ -78,7 +107,7 @@ fn inputs<'a>(
                     ),
                 ));
             }
-            Some(compile(literal.pattern.as_str(), options.unwrap_or(own))?)
+            Some(last.compile(literal.pattern.as_str(), options.unwrap_or(own))?)
         }
         other => {
             return Err(QueryError::new(
@@ -112,4 +141,20 @@ fn found(text: &str, groups: &Groups) -> RawDocumentBuf {
     }
     document.append(bson::raw::cstr!("captures"), captures);
     document
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_pattern_is_kept_and_no_other_is_taken_for_it() {
+        let last = LastPattern::default();
+        let first = last.compile("a", "").unwrap();
+        assert!(Arc::ptr_eq(&first, &last.compile("a", "").unwrap()));
+        assert!(!first.is_match("A") && last.compile("a", "i").unwrap().is_match("A"));
+        assert!(last.compile("b", "i").unwrap().is_match("B"));
+        assert!(last.compile("(", "i").is_err());
+        assert!(last.compile("b", "i").unwrap().is_match("b"));
+    }
 }
