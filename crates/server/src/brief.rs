@@ -41,6 +41,8 @@ pub(crate) fn may_be_brief(command: &Command, request: &Request) -> bool {
     let parts: &[&str] = match command.name {
         "find" => &["filter", "projection", "min", "max"],
         "count" => &["query"],
+        // A batch that was made ahead, if all of it is wanted.
+        "getMore" => return !request.body.get("batchSize").is_ok_and(|size| size.is_some()),
         _ => return false,
     };
     request.body.as_bytes().len() <= MAX_COMMAND_BYTES
@@ -122,6 +124,9 @@ mod tests {
         let projection = rawdoc! { "a": { "$range": [0, 1_000_000] } };
         assert!(!brief(rawdoc! { "find": "c", "projection": projection, "$db": "d" }));
         assert!(!brief(rawdoc! { "find": "c", "let": { "a": 1 }, "$db": "d" }));
+        assert!(brief(rawdoc! { "getMore": 1i64, "collection": "c", "$db": "d" }));
+        let sized = rawdoc! { "getMore": 1i64, "collection": "c", "batchSize": 1, "$db": "d" };
+        assert!(!brief(sized));
         assert!(!brief(rawdoc! { "aggregate": "c", "pipeline": [], "cursor": {}, "$db": "d" }));
     }
 }

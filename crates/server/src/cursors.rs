@@ -7,8 +7,8 @@ use std::{
 };
 
 use bson::{RawDocument, RawDocumentBuf};
-use fieldveil_store::{Cursor, Interrupt, Kill, Tail, Take};
-use tokio::sync::Semaphore;
+use fieldveil_store::{Cursor, Interrupt, Kill, StoreError, Tail, Take};
+use tokio::sync::{Notify, Semaphore};
 
 use crate::{
     batch::{BatchName, BatchReply},
@@ -27,9 +27,14 @@ pub(crate) const DEFAULT_FIRST_BATCH: u64 = 101;
 /// Bytes of documents in one batch, as the server's limit.
 const MAX_BATCH_BYTES: usize = 16 * 1024 * 1024;
 
-/// Bytes of a client's first batch of unsaid size after the first; each one has twice as many as
-/// the one before. So the first can be read while the second is made.
+/// Bytes of a client's first batch of unsaid size after the first. The next one is made while it is
+/// read, see [`ahead`]. As long as the client has to wait for that, batches stay as they are: both
+/// sides are at work most of the time then. Else they get twice as large each time, since what the
+/// client waits for is the network.
 const MIN_NEXT_BYTES: usize = 1024 * 1024;
+
+/// Buffers above this size are not kept for other batches.
+const MAX_KEPT_BYTES: usize = 4 * MIN_NEXT_BYTES;
 
 /// Most cursors at once.
 const MAX_CURSORS: usize = 100_000;
@@ -86,6 +91,8 @@ pub(crate) struct OpenCursor {
     /// Whether the last batch was as large as such a one may be.
     goes_on: bool,
     ready: Option<Ready>,
+    /// What the next batch may be made in.
+    buffer: Vec<u8>,
 }
 
 /// A batch, and whether it was the last.
@@ -110,6 +117,7 @@ impl OpenCursor {
             next_bytes: MIN_NEXT_BYTES,
             goes_on: false,
             ready: None,
+            buffer: Vec::new(),
         }
     }
 
@@ -126,12 +134,12 @@ impl OpenCursor {
         let is_sized_here = name == BatchName::Next && count.is_none();
         let max_bytes = if is_sized_here { self.next_bytes } else { MAX_BATCH_BYTES };
         let mut is_full = false;
-        let mut reply = BatchReply::new(name);
+        let mut reply = BatchReply::new(name, max_bytes, std::mem::take(&mut self.buffer));
         let mut bytes = 0;
         let mut taken = 0;
         let wanted = count.unwrap_or(u64::MAX).min(self.remaining.unwrap_or(u64::MAX));
         let mut is_last = wanted > 0
-            && self.each(&mut |document| {
+            && self.each(|document| {
                 let len = document.as_bytes().len();
                 if taken > 0 && bytes + len > max_bytes {
                     is_full = true;
@@ -153,9 +161,6 @@ impl OpenCursor {
             && is_full
             && self.time_left.is_none()
             && !matches!(self.source, Source::Tail(_));
-        if self.goes_on {
-            self.next_bytes = (max_bytes * 2).min(MAX_BATCH_BYTES);
-        }
         Ok(Batch { reply, is_last })
     }
 
@@ -181,7 +186,7 @@ impl OpenCursor {
     }
 
     /// Shows documents until one is refused or the last for now; says whether none are to come.
-    fn each(&mut self, take: &mut dyn FnMut(&RawDocument) -> Take) -> Result<bool, CommandError> {
+    fn each(&mut self, mut take: impl FnMut(&RawDocument) -> Take) -> Result<bool, CommandError> {
         loop {
             let document = match (self.pending.pop_front(), &mut self.source) {
                 (Some(document), _) => document,
@@ -202,6 +207,16 @@ impl OpenCursor {
         }
     }
 
+    /// Whether its next batch should be made ahead, and is not.
+    fn wants_more(&self) -> bool {
+        self.goes_on && self.ready.is_none()
+    }
+
+    /// Lets the next batch be larger than the last.
+    fn grow(&mut self) {
+        self.next_bytes = (self.next_bytes * 2).min(MAX_BATCH_BYTES);
+    }
+
     /// Gives the source the time that is left, and the switch that `killOp` sets.
     pub(crate) fn resume(&mut self, kill: Arc<Kill>) {
         let interrupt = self.time_left.map_or_else(Interrupt::never, Interrupt::after);
@@ -220,8 +235,12 @@ pub(crate) struct Cursors {
     slots: Mutex<HashMap<i64, Slot>>,
     /// Told when a cursor is back that was read ahead.
     returned: Condvar,
+    /// As `returned`, for tasks.
+    returned_to_tasks: Notify,
     /// For batches that nobody has asked for yet.
     room: Arc<Semaphore>,
+    /// Buffers that batches were sent from, to make others in.
+    buffers: Mutex<Vec<Vec<u8>>>,
 }
 
 impl Default for Cursors {
@@ -229,6 +248,8 @@ impl Default for Cursors {
         Self {
             slots: Mutex::default(),
             returned: Condvar::new(),
+            returned_to_tasks: Notify::new(),
+            buffers: Mutex::default(),
             room: Arc::new(Semaphore::new(MAX_READY)),
         }
     }
@@ -244,6 +265,14 @@ struct Slot {
     /// The cursor, unless it is in use at the moment: by a `getMore`, or to read ahead.
     cursor: Option<Box<OpenCursor>>,
     reading: Option<Reading>,
+    /// Whether the client came for the last batch before it was ready.
+    is_awaited: bool,
+}
+
+impl Slot {
+    fn is_ready(&self) -> bool {
+        self.cursor.as_ref().is_some_and(|cursor| cursor.ready.is_some())
+    }
 }
 
 impl Cursors {
@@ -274,24 +303,31 @@ impl Cursors {
             last_used: Instant::now(),
             cursor: Some(Box::new(cursor)),
             reading: None,
+            is_awaited: true,
         };
         slots.insert(id, slot);
         Ok(id)
     }
 
-    /// Takes a cursor for a `getMore`; it must be given back or closed.
+    /// Takes a cursor for a `getMore`; it must be given back or closed. Takes it only if it has its
+    /// next batch ready, where nobody may wait (`only_ready`).
     ///
     /// # Errors
-    /// 43 for an unknown id, 13 for another namespace, 12051 when it is in use, and when it
-    /// belongs to another session.
+    /// [`StoreError::NOT_BRIEF`] if it has none; 43 for an unknown id, 13 for another namespace, 12051
+    /// when it is in use, and when it belongs to another session.
     pub(crate) fn check_out(
         &self,
         id: i64,
         namespace: &str,
         session: Option<SessionId>,
+        only_ready: bool,
     ) -> Result<Box<OpenCursor>, CommandError> {
         let mut slots = self.lock();
-        while slots.get(&id).is_some_and(|slot| slot.reading.is_some()) {
+        if only_ready && !slots.get(&id).is_some_and(Slot::is_ready) {
+            return Err(CommandError::new(StoreError::NOT_BRIEF.number(), "no batch is ready"));
+        }
+        while let Some(slot) = slots.get_mut(&id).filter(|slot| slot.reading.is_some()) {
+            slot.is_awaited = true;
             slots = self.returned.wait(slots).unwrap_or_else(PoisonError::into_inner);
         }
         let slot = slots.get_mut(&id).ok_or_else(|| not_found(id))?;
@@ -335,9 +371,14 @@ impl Cursors {
             _ => {}
         }
         slot.last_used = Instant::now();
-        slot.cursor.take().ok_or_else(|| {
+        let mut cursor = slot.cursor.take().ok_or_else(|| {
             CommandError::new(codes::CURSOR_IN_USE, format!("cursor id {id} is already in use"))
-        })
+        })?;
+        if cursor.ready.is_none() {
+            slot.is_awaited = true;
+            cursor.buffer = self.buffer();
+        }
+        Ok(cursor)
     }
 
     /// Gives a cursor back; it is dropped when it was killed meanwhile.
@@ -376,11 +417,33 @@ impl Cursors {
 
     /// Closes the cursors that nobody has used for `timeout`.
     pub(crate) fn expire(&self, now: Instant, timeout: Duration) {
-        self.lock().retain(|_, slot| {
+        let mut slots = self.lock();
+        slots.retain(|_, slot| {
             slot.no_timeout
                 || slot.cursor.is_none()
                 || now.saturating_duration_since(slot.last_used) < timeout
         });
+        if slots.is_empty() {
+            self.buffers().clear();
+        }
+    }
+
+    /// Takes back what a reply was sent from, if it is good for a batch.
+    pub(crate) fn recycle(&self, buffer: Vec<u8>) {
+        if (MIN_NEXT_BYTES..=MAX_KEPT_BYTES).contains(&buffer.capacity()) {
+            let mut buffers = self.buffers();
+            if buffers.len() < MAX_READY {
+                buffers.push(buffer);
+            }
+        }
+    }
+
+    fn buffer(&self) -> Vec<u8> {
+        self.buffers().pop().unwrap_or_default()
+    }
+
+    fn buffers(&self) -> MutexGuard<'_, Vec<Vec<u8>>> {
+        self.buffers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -447,20 +510,20 @@ mod tests {
     fn a_cursor_has_one_user_at_a_time() {
         let cursors = Cursors::default();
         let id = cursors.open(list(5)).unwrap();
-        let taken = cursors.check_out(id, "a.b", None).unwrap();
-        assert_eq!(cursors.check_out(id, "a.b", None).unwrap_err().code, 12051);
+        let taken = cursors.check_out(id, "a.b", None, false).unwrap();
+        assert_eq!(cursors.check_out(id, "a.b", None, false).unwrap_err().code, 12051);
         assert!(cursors.close(id));
         cursors.check_in(taken);
-        assert_eq!(cursors.check_out(id, "a.b", None).unwrap_err().code, 43);
+        assert_eq!(cursors.check_out(id, "a.b", None, false).unwrap_err().code, 43);
     }
 
     #[test]
     fn a_cursor_answers_to_its_namespace_and_session_only() {
         let cursors = Cursors::default();
         let id = cursors.open(OpenCursor { session: Some([1; 16]), ..list(5) }).unwrap();
-        assert_eq!(cursors.check_out(id, "a.c", Some([1; 16])).unwrap_err().code, 13);
-        assert_eq!(cursors.check_out(id, "a.b", Some([2; 16])).unwrap_err().code, 50738);
-        assert_eq!(cursors.check_out(id, "a.b", None).unwrap_err().code, 50736);
+        assert_eq!(cursors.check_out(id, "a.c", Some([1; 16]), false).unwrap_err().code, 13);
+        assert_eq!(cursors.check_out(id, "a.b", Some([2; 16]), false).unwrap_err().code, 50738);
+        assert_eq!(cursors.check_out(id, "a.b", None, false).unwrap_err().code, 50736);
         cursors.kill_session([1; 16]);
         assert_eq!(cursors.len(), 0);
     }

@@ -61,6 +61,10 @@ impl Service for Shared {
         self.counters.disconnected();
     }
 
+    fn sent(&self, reply: RawDocumentBuf) {
+        self.cursors.recycle(reply.into_bytes());
+    }
+
     fn interrupt(&self) {
         self.operations.kill_all();
         self.cursors.stop_reading();
@@ -287,10 +291,18 @@ async fn place_and_await(
         return run(shared, peer, command, request, false);
     }
     if may_be_brief(command, request) {
+        if let Some(id) = cursor_of(command, request) {
+            shared.cursors.settled(id).await;
+        }
         let running = AssertUnwindSafe(|| run(shared, peer, command, request, true));
         match catch_unwind(running) {
             Ok(Err(error)) if is_not_brief(&error) => {}
-            Ok(result) => return result,
+            Ok(result) => {
+                if let Some(id) = cursor_of(command, request).filter(|_| result.is_ok()) {
+                    read_ahead(shared, id);
+                }
+                return result;
+            }
             Err(_) => return Err(ended_early(command, &"panicked")),
         }
     }
@@ -336,17 +348,31 @@ async fn run_apart(
     let (answer, answered) = oneshot::channel();
     tokio::task::spawn_blocking(move || {
         let result = span.in_scope(|| run(&shared, &peer, command, &request, false));
-        let cursor = request.body.get("getMore").ok().flatten().and_then(integer);
+        let cursor = cursor_of(command, &request);
         // Whoever waits takes the request back, without copying it if nobody else has it.
         drop((busy, request));
         // The connection may be gone; then nobody waits for the answer.
         let _ = answer.send(result);
-        if let Some(id) = cursor.filter(|_| command.name == "getMore") {
+        if let Some(id) = cursor {
             shared.cursors.read_ahead(id);
         }
         drop(permit);
     });
     answered.await.unwrap_or_else(|error| Err(ended_early(command, &error)))
+}
+
+/// The cursor that a `getMore` names.
+fn cursor_of(command: &Command, request: &Request) -> Option<i64> {
+    let id = request.body.get(command.name).ok().flatten().filter(|_| command.name == "getMore");
+    id.and_then(integer)
+}
+
+/// Has the next batch of a cursor made while the client still has the last one to read.
+fn read_ahead(shared: &Arc<Shared>, id: i64) {
+    if shared.cursors.goes_on(id) {
+        let shared = Arc::clone(shared);
+        tokio::task::spawn_blocking(move || shared.cursors.read_ahead(id));
+    }
 }
 
 /// Runs a command that writes, without a thread that waits for it.

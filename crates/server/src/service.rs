@@ -53,6 +53,9 @@ pub(crate) trait Service: Send + Sync + 'static {
 
     fn disconnected(&self, peer: &Self::Peer);
 
+    /// A reply was sent; its bytes may be of use for others.
+    fn sent(&self, _reply: RawDocumentBuf) {}
+
     /// Makes what still runs end soon, with an error.
     fn interrupt(&self);
 }
@@ -338,6 +341,9 @@ impl<S: Service> Conversation<S> {
         };
         let message = Message { request_id, response_to: asked.request_id, operation };
         self.connection.write(&message, asked.compressor).await?;
+        if let Operation::Msg(message) = message.operation {
+            self.service.sent(message.body);
+        }
         Ok(request_id)
     }
 }

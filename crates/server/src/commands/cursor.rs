@@ -67,7 +67,7 @@ fn get_more(call: &Call<'_>) -> CommandResult {
     }
     let namespace = format!("{}.{collection}", call.request.database);
     let cursors = &call.shared.cursors;
-    let mut cursor = cursors.check_out(id, &namespace, call.session)?;
+    let mut cursor = cursors.check_out(id, &namespace, call.session, call.is_brief)?;
     if call.shared.options.test_commands
         && let Some(data) = call.shared.fail_points.named("failGetMoreAfterCursorCheckout")
     {

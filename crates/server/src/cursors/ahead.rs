@@ -55,13 +55,41 @@ impl Cursors {
     fn begin(&self, id: i64) -> Option<(Box<OpenCursor>, OwnedSemaphorePermit, Arc<Kill>)> {
         let mut slots = self.lock();
         let slot = slots.get_mut(&id)?;
-        if !slot.cursor.as_ref()?.goes_on {
+        // Whoever answered the last `getMore` may come so late that another one was answered since.
+        if !slot.cursor.as_ref()?.wants_more() {
             return None;
         }
-        let permit = Arc::clone(&self.room).try_acquire_owned().ok()?;
+        let Ok(permit) = Arc::clone(&self.room).try_acquire_owned() else {
+            slot.cursor.as_mut()?.grow();
+            return None;
+        };
         let kill = Arc::new(Kill::default());
         slot.reading = Some(Reading(Arc::clone(&kill)));
-        Some((slot.cursor.take()?, permit, kill))
+        let mut cursor = slot.cursor.take()?;
+        if !std::mem::replace(&mut slot.is_awaited, false) {
+            cursor.grow();
+        }
+        cursor.buffer = self.buffer();
+        Some((cursor, permit, kill))
+    }
+
+    /// Whether reading ahead is worth while for a cursor.
+    pub(crate) fn goes_on(&self, id: i64) -> bool {
+        let slots = self.lock();
+        slots.get(&id).and_then(|slot| slot.cursor.as_ref()).is_some_and(|it| it.wants_more())
+    }
+
+    /// Waits until nobody reads ahead from a cursor.
+    pub(crate) async fn settled(&self, id: i64) {
+        loop {
+            let mut returned = std::pin::pin!(self.returned_to_tasks.notified());
+            returned.as_mut().enable();
+            match self.lock().get_mut(&id) {
+                Some(slot) if slot.reading.is_some() => slot.is_awaited = true,
+                _ => return,
+            }
+            returned.await;
+        }
     }
 }
 
@@ -82,7 +110,9 @@ impl Drop for Loan<'_> {
             *cursor = self.cursor.take();
             *reading = None;
         }
+        drop(slots);
         self.cursors.returned.notify_all();
+        self.cursors.returned_to_tasks.notify_waiters();
     }
 }
 
@@ -104,7 +134,7 @@ mod tests {
     }
 
     fn next(cursors: &Cursors, id: i64, count: Option<u64>) -> (u64, bool) {
-        let mut cursor = cursors.check_out(id, "a.b", None).unwrap();
+        let mut cursor = cursors.check_out(id, "a.b", None, false).unwrap();
         let batch = cursor.next_batch(count).unwrap();
         cursors.check_in(cursor);
         (batch.reply.len(), batch.is_last)
@@ -114,15 +144,64 @@ mod tests {
     fn a_batch_that_is_ready_is_given() {
         let cursors = Cursors::default();
         let id = large(&cursors);
+        assert_eq!(cursors.check_out(id, "a.b", None, true).unwrap_err().code, -1);
+        assert!(cursors.goes_on(id));
         cursors.read_ahead(id);
-        assert!(cursors.check_out(id, "a.b", None).is_ok_and(|cursor| {
-            let is_ready = cursor.ready.is_some();
-            cursors.check_in(cursor);
-            is_ready
-        }));
-        assert_eq!(next(&cursors, id, None), (10, false));
+        let cursor = cursors.check_out(id, "a.b", None, true).unwrap();
+        assert!(cursor.ready.is_some());
+        cursors.check_in(cursor);
+        assert_eq!(next(&cursors, id, None), (5, false));
+        // Nobody had to wait for that one.
         cursors.read_ahead(id);
-        assert_eq!(next(&cursors, id, None), (1, true));
+        assert_eq!(next(&cursors, id, None), (6, true));
+    }
+
+    #[tokio::test]
+    async fn batches_do_not_grow_while_the_client_waits_for_them() {
+        let cursors = Cursors::default();
+        let id = large(&cursors);
+        cursors.settled(id).await;
+        let (cursor, _permit, _kill) = cursors.begin(id).unwrap();
+        let loan = Loan { cursors: &cursors, id, cursor: Some(cursor) };
+        tokio::join!(cursors.settled(id), async { drop(loan) });
+        let (cursor, ..) = cursors.begin(id).unwrap();
+        assert_eq!(cursor.next_bytes, super::super::MIN_NEXT_BYTES);
+    }
+
+    #[test]
+    fn buffers_are_kept_while_there_are_cursors() {
+        let cursors = Cursors::default();
+        let id = large(&cursors);
+        cursors.recycle(Vec::with_capacity(10));
+        cursors.recycle(Vec::with_capacity(100 << 20));
+        assert_eq!(cursors.buffer().capacity(), 0);
+        (0..2 * MAX_READY).for_each(|_| cursors.recycle(Vec::with_capacity(2 << 20)));
+        assert_eq!(cursors.buffers().len(), MAX_READY);
+        cursors.read_ahead(id);
+        assert_eq!(cursors.buffers().len(), MAX_READY - 1);
+        let (now, second) = (std::time::Instant::now(), std::time::Duration::from_secs(1));
+        cursors.expire(now, second);
+        assert_eq!(cursors.buffers().len(), MAX_READY - 1);
+        cursors.close(id);
+        cursors.expire(now, second);
+        assert_eq!(cursors.buffers().len(), 0);
+    }
+
+    #[test]
+    fn reading_ahead_twice_loses_nothing() {
+        let cursors = Cursors::default();
+        let id = large(&cursors);
+        cursors.read_ahead(id);
+        cursors.read_ahead(id);
+        assert!(!cursors.goes_on(id));
+        let (mut count, mut is_last) = (5, false);
+        while !is_last {
+            let (more, last) = next(&cursors, id, None);
+            (count, is_last) = (count + more, last);
+            cursors.read_ahead(id);
+            cursors.read_ahead(id);
+        }
+        assert_eq!(count, 16);
     }
 
     #[test]
