@@ -1,12 +1,11 @@
 //! One connection that asks and waits.
 
-use bson::{RawArray, RawDocument, RawDocumentBuf};
+use std::io::{Read, Write};
+
+use bson::{RawArray, RawDocument, RawDocumentBuf, spec::ElementType};
 use fieldveil_server::Server;
 use fieldveil_wire::{Connection, HEADER_LEN, Header, Message, OpMsg, Operation, Sequence};
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
-};
+use tokio::net::TcpStream;
 
 pub(crate) struct Client(Connection<TcpStream>);
 
@@ -51,30 +50,30 @@ impl Client {
     }
 }
 
-/// One connection that reads replies as a driver reads raw batches: the bytes are received into one
-/// buffer and looked at there, without checking or copying the documents.
+/// One connection that reads replies as a driver in C does: it waits in the system's calls, receives
+/// into one buffer, and looks at the documents where they lie.
 pub(crate) struct RawClient {
-    stream: TcpStream,
+    stream: std::net::TcpStream,
     buffer: Vec<u8>,
 }
 
 impl RawClient {
-    pub(crate) async fn connect(server: &Server) -> Self {
-        let stream = TcpStream::connect(server.local_addr()).await.unwrap();
+    pub(crate) fn connect(server: &Server) -> Self {
+        let stream = std::net::TcpStream::connect(server.local_addr()).unwrap();
         stream.set_nodelay(true).unwrap();
         Self { stream, buffer: Vec::new() }
     }
 
     /// Runs a command that must succeed.
-    pub(crate) async fn ok(&mut self, body: RawDocumentBuf) -> &RawDocument {
+    pub(crate) fn ok(&mut self, body: RawDocumentBuf) -> &RawDocument {
         let operation = Operation::Msg(OpMsg::new(body));
         let mut request = Vec::new();
         Message { request_id: 1, response_to: 0, operation }.encode(&mut request).unwrap();
-        self.stream.write_all(&request).await.unwrap();
+        self.stream.write_all(&request).unwrap();
         let mut header = [0; HEADER_LEN];
-        self.stream.read_exact(&mut header).await.unwrap();
+        self.stream.read_exact(&mut header).unwrap();
         self.buffer.resize(Header::decode(&header).unwrap().body_len(), 0);
-        self.stream.read_exact(&mut self.buffer).await.unwrap();
+        self.stream.read_exact(&mut self.buffer).unwrap();
         // Four bytes of flags, and the kind of the only section.
         let reply = RawDocument::from_bytes(&self.buffer[5..]).unwrap();
         assert_eq!(reply.get_f64("ok").unwrap(), 1.0);
@@ -87,4 +86,21 @@ pub(crate) fn batch(reply: &RawDocument) -> (&RawArray, i64) {
     let cursor = reply.get_document("cursor").unwrap();
     let batch = cursor.get_array("firstBatch").or_else(|_| cursor.get_array("nextBatch"));
     (batch.unwrap(), cursor.get_i64("id").unwrap())
+}
+
+/// Walks over the documents of a batch; says how many there are. Of each it looks at the type, the
+/// name, the length and the end, as libbson's iterator does.
+pub(crate) fn walk(batch: &RawArray) -> usize {
+    let bytes = batch.as_bytes();
+    let (mut rest, mut count) = (&bytes[4..bytes.len() - 1], 0);
+    while let Some((kind, named)) = rest.split_first() {
+        assert_eq!(*kind, ElementType::EmbeddedDocument as u8);
+        let name = named.iter().position(|&byte| byte == 0).unwrap();
+        let document = &named[name + 1..];
+        let len = u32::from_le_bytes(*document.first_chunk().unwrap());
+        let (document, after) = document.split_at(usize::try_from(len).unwrap());
+        assert_eq!(document.last(), Some(&0));
+        (rest, count) = (after, count + 1);
+    }
+    count
 }
