@@ -135,7 +135,7 @@ impl Engine {
 
     fn with_env<T>(&self, step: impl FnOnce(&mut Env<'_>) -> Result<T, CoreError>) -> Result<T> {
         let mut random = SystemRandom;
-        let mut env = Env { now: self.started.elapsed(), wall_clock_ms, random: &mut random };
+        let mut env = Env::new(self.started.elapsed(), wall_clock_ms, &mut random);
         Ok(step(&mut env)?)
     }
 }

@@ -199,7 +199,7 @@ impl Crypt {
         KmsEnv {
             providers,
             tokens: &self.shared.tokens,
-            now: env.now,
+            now: env.now(),
             wall_clock_ms: (env.wall_clock_ms)(),
             random: &mut *env.random,
             retry: settings.retries_kms,

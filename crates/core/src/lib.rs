@@ -76,7 +76,7 @@ pub use broker::KeyVaultError;
 pub use ciphertext::{CiphertextError, ValueTypeError};
 pub use command::CommandError;
 pub use crypt::{Crypt, CryptBuilder, QueryAnalysis};
-pub use env::Env;
+pub use env::{Env, Now};
 pub use error::{CoreError, Origin};
 pub use hooked::{CryptoHooks, HookError};
 pub use key_id::KeyId;

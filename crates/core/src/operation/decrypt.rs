@@ -36,7 +36,7 @@ pub(crate) fn decrypt(
     if let Some(error) = refused {
         return Err(error.into());
     }
-    if is_one_round && let Some(keys) = crypt.key_cache().get_all(requests.selectors(), env.now) {
+    if is_one_round && let Some(keys) = crypt.key_cache().get_all(requests.selectors(), env.now()) {
         return open(bytes, &sites, &Layers::default(), &keys).map(Step::Ready);
     }
     let operation = Outer { document: document.to_owned(), sites };
@@ -72,7 +72,7 @@ fn open_alone(
     crypt: &Crypt,
     message: &[u8],
     content: &[u8],
-    env: &Env<'_>,
+    env: &mut Env<'_>,
 ) -> Result<Option<Ready>, CoreError> {
     // Length, type, `v` and its end, length and subtype of the binary; the end of the document.
     const AROUND: usize = 4 + 1 + 2 + 4 + 1 + 1;
@@ -80,7 +80,7 @@ fn open_alone(
         return Ok(None);
     }
     let Payload::Sealed(sealed) = Payload::parse(content)? else { return Ok(None) };
-    let Some(key) = crypt.key_cache().get(KeySelector::Id(sealed.key), env.now) else {
+    let Some(key) = crypt.key_cache().get(KeySelector::Id(sealed.key), env.now()) else {
         return Ok(None);
     };
     let mut out = Vec::with_capacity(message.len());

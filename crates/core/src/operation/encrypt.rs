@@ -146,7 +146,7 @@ impl EncryptCommand {
 
     /// Uses the schemas that are at hand, and asks for those that are not.
     fn find_schemas(mut self: Box<Self>, env: &mut Env<'_>) -> Result<Step, CoreError> {
-        self.schemas.resolve(&self.crypt, self.name, self.command.as_bytes(), env.now)?;
+        self.schemas.resolve(&self.crypt, self.name, self.command.as_bytes(), env)?;
         if let Some(filter) = self.schemas.filter()? {
             if self.names_database() && !self.crypt.asks_other_databases() {
                 return Err(SchemaError::OtherDatabase.into());
@@ -164,7 +164,7 @@ impl EncryptCommand {
         mut self: Box<Self>,
         env: &mut Env<'_>,
     ) -> Result<Step, CoreError> {
-        self.schemas.finish_feeding(self.crypt.collection_cache(), env.now);
+        self.schemas.finish_feeding(self.crypt.collection_cache(), env.now());
         self.schemas_found(env)
     }
 
@@ -277,7 +277,7 @@ impl EncryptCommand {
         if let Some(marked) = &mut marked {
             marked.find(&mut requests)?;
         }
-        match self.crypt.key_cache().get_all(requests.selectors(), env.now) {
+        match self.crypt.key_cache().get_all(requests.selectors(), env.now()) {
             Some(keys) => Ok(Encrypted::Done(self.outgoing(marked.as_ref(), &keys, env)?)),
             None => Ok(Encrypted::Lacks(Box::new(requests))),
         }

@@ -101,7 +101,7 @@ fn begin(
         (_, true) => return Err(OptionsError::ExpressionNeedsRange.into()),
     }
     if let ExplicitPlan::Csfle(algorithm) = plan
-        && let Some(key) = crypt.key_cache().get(options.key()?, env.now)
+        && let Some(key) = crypt.key_cache().get(options.key()?, env.now())
     {
         return encrypt_csfle(algorithm, &value, &key, env);
     }
@@ -111,7 +111,7 @@ fn begin(
         ExplicitPlan::Csfle(_) => user_key,
         ExplicitPlan::Qe(plan) => requests.add(KeySelector::Id(plan.index_key)),
     };
-    if let Some(keys) = crypt.key_cache().get_all(requests.selectors(), env.now) {
+    if let Some(keys) = crypt.key_cache().get_all(requests.selectors(), env.now()) {
         let keys = Keys::new(&keys, user_key, index_key)?;
         return finish(message.as_bytes(), &plan, is_expression, &keys, env);
     }

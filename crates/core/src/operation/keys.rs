@@ -35,7 +35,7 @@ impl KeyHunt {
         then: Waiting,
         env: &mut Env<'_>,
     ) -> Result<Step, CoreError> {
-        let broker = KeyBroker::new(requests, held, crypt.key_cache(), env.now);
+        let broker = KeyBroker::new(requests, held, crypt.key_cache(), env.now());
         if broker.is_satisfied() {
             return then.resume(crypt, broker.into_keys(&[])?, env);
         }
@@ -84,7 +84,7 @@ impl KeyHunt {
         mut self: Box<Self>,
         env: &mut Env<'_>,
     ) -> Result<Step, CoreError> {
-        self.broker.finish_feeding(self.crypt.key_cache(), env.now)?;
+        self.broker.finish_feeding(self.crypt.key_cache(), env.now())?;
         let mut jobs = WrapJobs::new();
         for key in self.broker.wrapped() {
             jobs.unwrap(&self.crypt, key.master_key().clone(), key.material().to_vec());
@@ -107,7 +107,7 @@ impl KeyHunt {
             let key = Arc::new(DataKey::new(material));
             let hooks = self.crypt.shared_hooks();
             let key = Arc::new(VaultKey::new(document.clone(), key, hooks));
-            self.crypt.key_cache().insert(Arc::clone(&key), env.now);
+            self.crypt.key_cache().insert(Arc::clone(&key), env.now());
             unwrapped.push(key);
         }
         let keys = self.broker.into_keys(&unwrapped)?;

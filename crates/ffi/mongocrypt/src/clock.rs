@@ -3,12 +3,12 @@
 
 use std::time::Duration;
 
-use fieldveil_core::Env;
+use fieldveil_core::{Env, Now};
 use fieldveil_crypto::Random;
 
 /// What a step gets of the outside, at this moment.
 pub(crate) fn env(random: &mut dyn Random) -> Env<'_> {
-    Env::new(monotonic_time(), unix_time_ms, random)
+    Env::new(Now::Read(monotonic_time), unix_time_ms, random)
 }
 
 /// Unix time in milliseconds.

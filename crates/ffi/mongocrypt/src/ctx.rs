@@ -71,17 +71,6 @@ enum Phase {
     Failed,
 }
 
-impl Phase {
-    /// That of an operation which goes on with `step`.
-    #[inline]
-    fn of(step: Step) -> Self {
-        match &step {
-            Step::Ready(ready) if ready.is_nothing() => Self::Done,
-            _ => Self::Waiting(step),
-        }
-    }
-}
-
 /// Why a call is refused.
 pub(crate) enum Refusal {
     /// The context had failed before; its status stays as it is.
@@ -180,14 +169,24 @@ impl Ctx {
     /// The part of [`go_on`](Self::go_on) that is the same for all steps.
     #[inline(never)]
     fn arrive(&mut self, step: Result<Step, CoreError>) -> Result<(), Refusal> {
-        self.phase = match (step, &self.engine.analyser) {
-            (Err(error), _) => return Err(self.failure(&error).into()),
-            (Ok(step), Analyser::BuiltIn | Analyser::Caller) => Phase::of(step),
-            (Ok(step), Analyser::Library(used)) => {
-                let mut random = self.engine.random;
-                Phase::of(analyse::by_library(used, step, &mut clock::env(&mut random))?)
-            }
-        };
+        if let Ok(Step::Ready(ready)) = &step
+            && ready.is_nothing()
+        {
+            self.phase = Phase::Done;
+            return Ok(());
+        }
+        // Not looked at before it is where it stays, so that it is moved there at once.
+        match step {
+            Ok(step) => self.phase = Phase::Waiting(step),
+            Err(error) => return Err(self.failure(&error).into()),
+        }
+        if let Analyser::Library(used) = &self.engine.analyser
+            && let Phase::Waiting(step) = std::mem::replace(&mut self.phase, Phase::Failed)
+        {
+            let mut random = self.engine.random;
+            let step = analyse::by_library(used, step, &mut clock::env(&mut random))?;
+            self.phase = Phase::Waiting(step);
+        }
         if let Phase::Waiting(Step::Kms(need)) = &mut self.phase {
             self.kms.start(need.requests());
         }

@@ -62,15 +62,19 @@ pub(crate) fn make<T>(spares: &'static LocalKey<Spares<T>>, object: impl FnOnce(
 /// second time.
 pub(crate) fn destroy<T>(spares: &'static LocalKey<Spares<T>>, object: Box<T>) {
     let object = Box::into_raw(object);
-    if spares.try_with(|spares| spares.has(object)).unwrap_or(false) {
-        return;
+    let retired = spares.try_with(|spares| {
+        if !spares.has(object) {
+            // SAFETY: it came from `Box`, and its memory is as large as its type.
+            spares.keep(unsafe {
+                object.drop_in_place();
+                Box::from_raw(object.cast())
+            });
+        }
+    });
+    if retired.is_err() {
+        // SAFETY: it came from `Box`, and nothing was done with it.
+        drop(unsafe { Box::from_raw(object) });
     }
-    // SAFETY: it came from `Box`, and its memory is as large as its type.
-    let block = unsafe {
-        object.drop_in_place();
-        Box::from_raw(object.cast::<MaybeUninit<T>>())
-    };
-    let _ = spares.try_with(|spares| spares.keep(block));
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use smallvec::SmallVec;
 
 use crate::cache::CollectionCache;
 use crate::crypt::Crypt;
+use crate::env::Env;
 use crate::raw::{DocumentWriter, MalformedBson, find};
 use crate::schema::{CollectionSchema, EncryptedFields, FieldKey, SchemaError};
 
@@ -107,7 +108,7 @@ impl CommandSchemas {
         crypt: &Crypt,
         command_name: &str,
         command: &[u8],
-        now: Duration,
+        env: &mut Env<'_>,
     ) -> Result<(), SchemaError> {
         let defines_collection = matches!(command_name, "create" | "collMod");
         for (index, entry) in self.entries.iter_mut().enumerate() {
@@ -119,7 +120,7 @@ impl CommandSchemas {
                 schema = crypt.schema_map().get(&entry.namespace)?;
             }
             if schema.is_none() {
-                schema = crypt.collection_cache().get(&entry.namespace, now);
+                schema = crypt.collection_cache().get(&entry.namespace, env.now());
             }
             if schema.is_none() && command_name == "create" {
                 schema = Some(Arc::default());
