@@ -1,5 +1,6 @@
 //! Dotted paths.
 
+use std::collections::HashMap;
 use std::fmt;
 
 use crate::{MAX_BSON_DEPTH, QueryError};
@@ -105,6 +106,70 @@ impl FieldPath {
     }
 }
 
+/// Paths of which none is another or lies below it. A new one is compared with all in the time of its
+/// own length.
+#[derive(Debug, Default)]
+pub(crate) struct PathSet<'a> {
+    root: Branch<'a>,
+}
+
+#[derive(Debug, Default)]
+struct Branch<'a> {
+    children: HashMap<&'a str, Self>,
+    /// Whether a path ends here.
+    is_path: bool,
+    /// Whether a child is `$[]` or `$[identifier]`.
+    has_elements: bool,
+}
+
+/// Why a path cannot be beside those of a [`PathSet`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Overlap<'a> {
+    /// It is there.
+    Same,
+    /// It lies below this one.
+    Below(&'a str),
+    /// Another lies below it.
+    Above,
+    /// It has a field where another has the elements of an array, or the other way round: below
+    /// this path, which is empty for the document itself.
+    Mixed(&'a str),
+}
+
+impl<'a> PathSet<'a> {
+    /// Adds a path.
+    ///
+    /// # Errors
+    /// The set is of no more use then.
+    pub(crate) fn insert(&mut self, path: &'a FieldPath) -> Result<(), Overlap<'a>> {
+        let text = path.as_str();
+        let mut branch = &mut self.root;
+        let mut at = 0;
+        for component in path.components() {
+            let parent = text.get(..at.max(1) - 1).unwrap_or_default();
+            if branch.is_path {
+                return Err(Overlap::Below(parent));
+            }
+            let is_element = component.starts_with("$[");
+            if branch.children.is_empty() {
+                branch.has_elements = is_element;
+            } else if branch.has_elements != is_element {
+                return Err(Overlap::Mixed(parent));
+            }
+            branch = branch.children.entry(component).or_default();
+            at += component.len() + 1;
+        }
+        if branch.is_path {
+            return Err(Overlap::Same);
+        }
+        if !branch.children.is_empty() {
+            return Err(Overlap::Above);
+        }
+        branch.is_path = true;
+        Ok(())
+    }
+}
+
 /// The array index a path component names: decimal digits without leading zero.
 pub fn array_index(component: &str) -> Option<usize> {
     let digits = component.as_bytes();
@@ -131,6 +196,8 @@ impl From<&str> for FieldPath {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -149,6 +216,48 @@ mod tests {
             assert_eq!(FieldPath::parse_strict(path).unwrap_err().code(), code, "{path}");
         }
         assert!(FieldPath::parse_strict("a.b.$id").is_ok());
+    }
+
+    proptest! {
+        #[test]
+        fn a_set_finds_what_comparing_all_pairs_finds(
+            paths in proptest::collection::vec("(a|b|\\$\\[\\])(\\.(a|b|\\$\\[\\])){0,2}", 1..6),
+        ) {
+            let paths: Vec<_> = paths.iter().map(|path| FieldPath::new(path.as_str())).collect();
+            let mut set = PathSet::default();
+            for (index, path) in paths.iter().enumerate() {
+                let before = &paths[..index];
+                let outer = before.iter().find(|other| other.is_prefix_of(path));
+                let is_outer = before.iter().any(|other| path.is_prefix_of(other));
+                match set.insert(path) {
+                    Ok(()) => prop_assert!(outer.is_none() && !is_outer),
+                    Err(Overlap::Same) => {
+                        prop_assert_eq!(outer, Some(path));
+                        break;
+                    }
+                    Err(Overlap::Below(at)) => {
+                        prop_assert_eq!(outer.map(FieldPath::as_str), Some(at));
+                        break;
+                    }
+                    Err(Overlap::Above) => {
+                        prop_assert!(is_outer);
+                        break;
+                    }
+                    Err(Overlap::Mixed(at)) => {
+                        let parts_there = |other: &FieldPath| {
+                            let pairs = path.components().zip(other.components());
+                            let same = pairs.clone().take_while(|(left, right)| left == right);
+                            let common: Vec<_> = same.map(|(left, _)| left).collect();
+                            let next = pairs.clone().nth(common.len());
+                            common.join(".") == at
+                                && next.is_some_and(|(left, right)| (left == "$[]") != (right == "$[]"))
+                        };
+                        prop_assert!(before.iter().any(parts_there));
+                        break;
+                    }
+                }
+            }
+        }
     }
 
     #[test]

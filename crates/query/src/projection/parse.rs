@@ -6,6 +6,7 @@ use super::{Mode, ProjectedField, Projection, Rule, flag};
 use crate::document::single;
 use crate::expression::Expression;
 use crate::filter::{Filter, Predicate};
+use crate::path::{Overlap, PathSet};
 use crate::value::Number;
 use crate::{FieldPath, MAX_DEPTH, QueryError};
 
@@ -173,26 +174,29 @@ fn slice(argument: RawBsonRef<'_>) -> Result<Option<Rule>, QueryError> {
 }
 
 fn check_collisions(fields: &[ProjectedField]) -> Result<(), QueryError> {
-    for (index, field) in fields.iter().enumerate() {
-        for other in fields.get(..index).unwrap_or_default() {
-            if field.path == other.path {
-                return Err(QueryError::new(31250, format!("Path collision at {}", field.path)));
+    let mut seen = PathSet::default();
+    for ProjectedField { path, .. } in fields {
+        let rest = match seen.insert(path) {
+            Ok(()) => continue,
+            Err(Overlap::Below(outer)) => path.as_str().get(outer.len() + 1..).unwrap_or_default(),
+            Err(Overlap::Above) => rest_below(path, fields),
+            Err(Overlap::Same | Overlap::Mixed(_)) => {
+                return Err(QueryError::new(31250, format!("Path collision at {path}")));
             }
-            let (outer, inner) = if field.path.is_prefix_of(&other.path) {
-                (&field.path, &other.path)
-            } else if other.path.is_prefix_of(&field.path) {
-                (&other.path, &field.path)
-            } else {
-                continue;
-            };
-            let rest = inner.as_str().get(outer.as_str().len() + 1..).unwrap_or_default();
-            return Err(QueryError::new(
-                31249,
-                format!("Path collision at {} remaining portion {rest}", field.path),
-            ));
-        }
+        };
+        return Err(QueryError::new(
+            31249,
+            format!("Path collision at {path} remaining portion {rest}"),
+        ));
     }
     Ok(())
+}
+
+/// What the first path below `outer` adds to it.
+fn rest_below<'a>(outer: &FieldPath, fields: &'a [ProjectedField]) -> &'a str {
+    let is_below = |path: &&FieldPath| *path != outer && outer.is_prefix_of(path);
+    let inner = fields.iter().map(|field| &field.path).find(is_below);
+    inner.and_then(|inner| inner.as_str().get(outer.as_str().len() + 1..)).unwrap_or_default()
 }
 
 /// The first field other than `_id` that says so decides; the others must agree.

@@ -4,6 +4,7 @@ use bson::raw::{RawBson, RawBsonRef, RawDocument};
 
 use super::array_filter::component_identifier;
 use super::{Modifier, Operation, Update};
+use crate::path::{Overlap, PathSet};
 use crate::pipeline::{Pipeline, Stage};
 use crate::value::{BsonType, Number};
 use crate::{FieldPath, MAX_BSON_DEPTH, QueryError};
@@ -136,14 +137,6 @@ fn path(text: &str) -> Result<FieldPath, QueryError> {
                 "Cannot have positional (i.e. '$') element in the first position in path '{text}'"
             )));
         }
-        if component.starts_with('$') && !dynamic && !matches!(component, "$id" | "$ref" | "$db") {
-            return Err(QueryError::new(
-                52,
-                format!(
-                    "The dollar ($) prefixed field '{component}' in '{text}' is not valid for storage."
-                ),
-            ));
-        }
         if let Some(name) = component_identifier(component)
             && !(name.starts_with(|c: char| c.is_ascii_lowercase())
                 && name.chars().all(|c| c.is_ascii_alphanumeric()))
@@ -169,25 +162,17 @@ fn is_dynamic(component: &str) -> bool {
 
 /// No path may be changed twice, nor one below another.
 fn check_conflicts(modifiers: &[Modifier]) -> Result<(), QueryError> {
-    let mut seen: Vec<&FieldPath> = Vec::new();
+    let mut seen = PathSet::default();
     let mut check = |path| {
-        for known in &seen {
-            let at = if FieldPath::is_prefix_of(known, path) {
-                known.to_string()
-            } else if path.is_prefix_of(known) {
-                path.to_string()
-            } else if let Some(parent) = parts_as_array_and_document(known, path) {
-                parent
-            } else {
-                continue;
-            };
-            return Err(QueryError::new(
-                40,
-                format!("Updating the path '{path}' would create a conflict at '{at}'"),
-            ));
-        }
-        seen.push(path);
-        Ok(())
+        let at = match seen.insert(path) {
+            Ok(()) => return Ok(()),
+            Err(Overlap::Same | Overlap::Above) => path.as_str(),
+            Err(Overlap::Below(outer) | Overlap::Mixed(outer)) => outer,
+        };
+        Err(QueryError::new(
+            40,
+            format!("Updating the path '{path}' would create a conflict at '{at}'"),
+        ))
     };
     for modifier in modifiers {
         check(&modifier.path)?;
@@ -196,16 +181,6 @@ fn check_conflicts(modifiers: &[Modifier]) -> Result<(), QueryError> {
         }
     }
     Ok(())
-}
-
-/// Where two paths part, if one goes on with `$[]` or `$[identifier]` and the other does not.
-fn parts_as_array_and_document(left: &FieldPath, right: &FieldPath) -> Option<String> {
-    let pairs = left.components().zip(right.components());
-    let common = pairs.clone().take_while(|(left, right)| left == right).count();
-    let (left, right) = pairs.clone().nth(common)?;
-    let is_array = |component: &str| component.starts_with("$[");
-    let parent = || pairs.take(common).map(|(same, _)| same).collect::<Vec<_>>().join(".");
-    (is_array(left) != is_array(right)).then(parent)
 }
 
 /// An argument as text: only its shape, as values do not belong into messages.

@@ -41,7 +41,7 @@ fn faults_have_the_servers_codes() {
         (rawbson!({ "a": 1, "$set": { "b": 1 } }), 52),
         (rawbson!({ "$set": { "": 1 } }), 56),
         (rawbson!({ "$set": { "a..b": 1 } }), 56),
-        (rawbson!({ "$set": { "$a": 1 } }), 52),
+        (rawbson!({ "$set": { "$[]": 1 } }), 2),
         (rawbson!({ "$set": { "a": 1, "a.b": 1 } }), 40),
         (rawbson!({ "$set": { "a": 1 }, "$inc": { "a": 1 } }), 40),
         (rawbson!({ "$rename": { "a": "b" }, "$set": { "b": 1 } }), 40),
@@ -67,6 +67,13 @@ fn faults_have_the_servers_codes() {
     ] {
         let error = parse(update.clone()).unwrap_err();
         assert_eq!(error.code(), code, "{update:?} {error}");
+    }
+}
+
+#[test]
+fn fields_may_begin_with_a_dollar() {
+    for update in [rawbson!({ "$set": { "$a": 1 } }), rawbson!({ "$unset": { "a.$each": 1 } })] {
+        assert!(parse(update.clone()).is_ok(), "{update:?}");
     }
 }
 

@@ -4,6 +4,8 @@
 //! stay in the document's order; computed ones follow in the order written, or take the place of the
 //! field they replace where everything else is kept.
 
+use std::collections::HashMap;
+
 use bson::raw::{RawArrayBuf, RawBson, RawBsonRef, RawDocument, RawDocumentBuf};
 use fieldveil_query::document::{append, single};
 use fieldveil_query::expression::Expression;
@@ -27,6 +29,8 @@ pub struct Projector {
 #[derive(Default)]
 struct Branch {
     children: Vec<(String, Node)>,
+    /// Where each child is.
+    places: HashMap<String, usize>,
     computes: bool,
 }
 
@@ -86,9 +90,8 @@ impl Projector {
             root.add(&field.path, node);
         }
         let keeps_others = projection.mode == Mode::Exclusion;
-        let has_id = root.children.iter().any(|(name, _)| name == "_id");
-        if !keeps_others && !has_id {
-            root.children.insert(0, ("_id".to_owned(), Node::Include));
+        if !keeps_others && root.place("_id").is_none() {
+            root.push("_id", Node::Include);
         }
         Ok(Self { root, keeps_others, context: context.clone() })
     }
@@ -156,12 +159,9 @@ impl Branch {
         let Some((last, outer)) = components.split_last() else { return };
         for name in outer {
             branch.computes |= computes;
-            let index = match branch.children.iter().position(|(known, _)| known == name) {
+            let index = match branch.place(name) {
                 Some(index) => index,
-                None => {
-                    branch.children.push(((*name).to_owned(), Node::Branch(Self::default())));
-                    branch.children.len() - 1
-                }
+                None => branch.push(name, Node::Branch(Self::default())),
             };
             match branch.children.get_mut(index) {
                 Some((_, Node::Branch(inner))) => branch = inner,
@@ -170,11 +170,28 @@ impl Branch {
             }
         }
         branch.computes |= computes;
-        branch.children.push(((*last).to_owned(), node));
+        branch.push(last, node);
     }
 
-    fn child(&self, name: &str) -> Option<&Node> {
-        self.children.iter().find(|(known, _)| known == name).map(|(_, node)| node)
+    /// Adds a child; its place.
+    fn push(&mut self, name: &str, node: Node) -> usize {
+        let place = self.children.len();
+        self.places.insert(name.to_owned(), place);
+        self.children.push((name.to_owned(), node));
+        place
+    }
+
+    /// Where a child is. A few are looked through sooner than one is found by its hash.
+    fn place(&self, name: &str) -> Option<usize> {
+        if self.children.len() <= 8 {
+            return self.children.iter().position(|(known, _)| known == name);
+        }
+        self.places.get(name).copied()
+    }
+
+    /// Whether a document can get fields that it has not.
+    fn adds(&self) -> bool {
+        self.computes || self.children.iter().any(|(_, node)| matches!(node, Node::ElemMatch(_)))
     }
 
     fn any(&self, test: &dyn Fn(&Node) -> bool) -> bool {
@@ -192,14 +209,21 @@ impl Walk<'_> {
         branch: &Branch,
     ) -> Result<RawDocumentBuf, QueryError> {
         let mut out = RawDocumentBuf::new();
+        let mut there = vec![None; if branch.adds() { branch.children.len() } else { 0 }];
         for element in document.iter() {
             let (name, value) = element?;
-            let Some(node) = branch.child(name.as_str()) else {
+            let place = branch.place(name.as_str());
+            let Some((place, (_, node))) =
+                place.and_then(|place| Some((place, branch.children.get(place)?)))
+            else {
                 if self.keeps_others {
                     out.append(name, value);
                 }
                 continue;
             };
+            if let Some(there) = there.get_mut(place) {
+                *there = Some(value);
+            }
             match node {
                 Node::Include => out.append(name, value),
                 Node::Exclude => {}
@@ -223,19 +247,18 @@ impl Walk<'_> {
                 Node::Computed(_) | Node::ElemMatch(_) => {}
             }
         }
-        self.additions(document, branch, &mut out)?;
+        self.additions(branch, &there, &mut out)?;
         Ok(out)
     }
 
-    /// Computed fields that did not take the place of one that was there.
+    /// Computed fields that did not take the place of one that was `there`.
     fn additions(
         &self,
-        document: &RawDocument,
         branch: &Branch,
+        there: &[Option<RawBsonRef<'_>>],
         out: &mut RawDocumentBuf,
     ) -> Result<(), QueryError> {
-        for (name, node) in &branch.children {
-            let there = document.get(name)?;
+        for ((name, node), there) in branch.children.iter().zip(there) {
             match node {
                 Node::Computed(expression) if there.is_none() || !self.keeps_others => {
                     if let Some(value) = expression.evaluate(self.root, self.context)? {
@@ -243,7 +266,7 @@ impl Walk<'_> {
                     }
                 }
                 Node::ElemMatch(matcher) if !self.keeps_others => {
-                    if let Some(value) = there
+                    if let Some(value) = *there
                         && let Some(found) = first_match(value, matcher)?
                     {
                         append(out, name, &found)?;

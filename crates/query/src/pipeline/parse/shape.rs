@@ -4,6 +4,7 @@ use bson::raw::{RawBsonRef, RawDocument};
 
 use super::{path, type_name, unknown_option};
 use crate::expression::Expression;
+use crate::path::PathSet;
 use crate::pipeline::Stage;
 use crate::value::Number;
 use crate::{FieldPath, MAX_DEPTH, QueryError};
@@ -23,16 +24,18 @@ pub(super) fn add_fields(name: &'static str, value: RawBsonRef<'_>) -> Result<St
         return Err(invalid(QueryError::new(40177, "specification must have at least one field")));
     }
     flatten(document, None, &mut fields, 0).map_err(invalid)?;
+    let mut seen = PathSet::default();
     for (index, (path, _)) in fields.iter().enumerate() {
-        for (other, _) in fields.get(..index).unwrap_or_default() {
-            if path.is_prefix_of(other) || other.is_prefix_of(path) {
-                return Err(invalid(QueryError::new(
-                    40176,
-                    format!(
-                        "specification contains two conflicting paths. Cannot specify both '{path}' and '{other}'"
-                    ),
-                )));
-            }
+        if seen.insert(path).is_err() {
+            let overlaps =
+                |(other, _): &&(FieldPath, _)| path.is_prefix_of(other) || other.is_prefix_of(path);
+            let other = fields.iter().take(index).find(overlaps).map_or(path, |(other, _)| other);
+            return Err(invalid(QueryError::new(
+                40176,
+                format!(
+                    "specification contains two conflicting paths. Cannot specify both '{path}' and '{other}'"
+                ),
+            )));
         }
     }
     Ok(Stage::AddFields { name, fields })
@@ -93,15 +96,15 @@ pub(super) fn unset(value: RawBsonRef<'_>) -> Result<Stage, QueryError> {
         }
         _ => return Err(refused()),
     }
-    for (index, path) in paths.iter().enumerate() {
-        if paths
-            .iter()
-            .skip(index + 1)
-            .any(|other| path.is_prefix_of(other) || other.is_prefix_of(path))
-        {
+    let mut seen = PathSet::default();
+    for path in &paths {
+        if seen.insert(path).is_err() {
+            // The earlier of two is named.
+            let overlaps = |it: &&FieldPath| it.is_prefix_of(path) || path.is_prefix_of(it);
+            let earlier = paths.iter().find(overlaps).unwrap_or(path);
             return Err(QueryError::new(
                 31249,
-                format!("Invalid $unset :: caused by :: Path collision at {path}"),
+                format!("Invalid $unset :: caused by :: Path collision at {earlier}"),
             ));
         }
     }
