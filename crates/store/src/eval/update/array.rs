@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 
 use bson::raw::{RawBson, RawBsonRef};
+use fieldveil_query::collation::Collation;
 use fieldveil_query::document::single;
 use fieldveil_query::filter::Filter;
 use fieldveil_query::sort::{Sort, SortOrder};
@@ -156,18 +157,49 @@ pub(super) fn add_to_set(
     values: &[RawBson],
     scope: &Scope<'_>,
 ) -> Result<(), QueryError> {
-    let mut known = Vec::with_capacity(items.len());
+    let sorted = Sorted::new(values, scope);
+    let mut is_known: Vec<bool> = sorted.values.iter().map(|_| false).collect();
     for item in items.iter() {
-        known.push(item.to_bson()?);
-    }
-    for value in values {
-        let candidate = value.as_raw_bson_ref();
-        if !known.iter().any(|known| same(known.as_raw_bson_ref(), candidate, scope)) {
-            known.push(value.clone());
-            items.push(Tree::Raw(value.clone()));
+        let place = match item.as_raw() {
+            Some(item) => sorted.find(item),
+            None => sorted.find(item.to_bson()?.as_raw_bson_ref()),
+        };
+        if let Some(known) = place.and_then(|place| is_known.get_mut(place)) {
+            *known = true;
         }
     }
+    let new = sorted.values.into_iter().zip(is_known).filter(|(_, is_known)| !is_known);
+    let mut new: Vec<_> = new.map(|(value, _)| value).collect();
+    new.sort_by_key(|(number, _)| *number);
+    items.extend(new.into_iter().map(|(_, value)| Tree::Raw(value.clone())));
     Ok(())
+}
+
+/// Values in BSON's order, of equal ones the first, each with its number.
+struct Sorted<'a> {
+    values: Vec<(usize, &'a RawBson)>,
+    collation: Option<&'a Collation>,
+}
+
+impl<'a> Sorted<'a> {
+    fn new(values: &'a [RawBson], scope: &'a Scope<'_>) -> Self {
+        let collation = scope.collation.as_deref();
+        let order = |left: &RawBson, right: &RawBson| {
+            compare_with(left.as_raw_bson_ref(), right.as_raw_bson_ref(), collation)
+        };
+        let mut values: Vec<_> = values.iter().enumerate().collect();
+        values.sort_by(|(_, left), (_, right)| order(left, right));
+        values.dedup_by(|(_, later), (_, earlier)| order(later, earlier).is_eq());
+        Self { values, collation }
+    }
+
+    /// The place of an equal value.
+    fn find(&self, value: RawBsonRef<'_>) -> Option<usize> {
+        let order = |(_, known): &(usize, &RawBson)| {
+            compare_with(known.as_raw_bson_ref(), value, self.collation)
+        };
+        self.values.binary_search_by(order).ok()
+    }
 }
 
 pub(super) fn pull(
@@ -183,9 +215,8 @@ pub(super) fn pull_all(
     values: &[RawBson],
     scope: &Scope<'_>,
 ) -> Result<(), QueryError> {
-    retain(items, |value| {
-        Ok(!values.iter().any(|pulled| same(pulled.as_raw_bson_ref(), value, scope)))
-    })
+    let pulled = Sorted::new(values, scope);
+    retain(items, |value| Ok(pulled.find(value).is_none()))
 }
 
 fn retain(
