@@ -192,9 +192,14 @@ fn is_empty(bounds: &(Bound<&[u8]>, Bound<&[u8]>)) -> bool {
 }
 
 /// Documents were checked before they were written; the frame is checked again.
+#[inline]
 fn stored_document(bytes: &[u8]) -> Result<&RawDocument> {
-    RawDocument::from_bytes(bytes)
-        .map_err(|error| StoreError::damaged(format_args!("a record is not BSON ({error})")))
+    RawDocument::from_bytes(bytes).map_err(|error| not_bson(&error))
+}
+
+#[cold]
+fn not_bson(error: &bson::error::Error) -> StoreError {
+    StoreError::damaged(format_args!("a record is not BSON ({error})"))
 }
 
 type Row<'a> = (AccessGuard<'a, u64>, AccessGuard<'a, &'static [u8]>);
