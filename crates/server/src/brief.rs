@@ -2,7 +2,8 @@
 //!
 //! Going to a thread for blocking work and back costs more than looking up a document. So a read
 //! that may be short is tried where it came in, and is given up as soon as it has looked at more
-//! than a few records ([`fieldveil_store::Interrupt::briefly`]); then it runs from the beginning on
+//! than a few records, or waited for the disk for longer than a millisecond
+//! ([`fieldveil_store::Interrupt::briefly`]); then it runs from the beginning on
 //! a thread that may wait. How long one record takes is bounded by leaving out expressions, which
 //! can loop, and regular expressions, which take long to compile.
 

@@ -155,9 +155,10 @@ impl Interrupt {
         self
     }
 
-    /// Also stops as soon as a `find` or `count` turns out to look at more than a few records,
-    /// with the code [`StoreError::NOT_BRIEF`]. Whoever may not wait for long
-    /// tries a read so, and has another thread do it from the beginning when that fails.
+    /// Also stops as soon as a `find` or `count` turns out to look at more than a few records, or to
+    /// take long over them since they are not in memory, with the code [`StoreError::NOT_BRIEF`].
+    /// Whoever may not wait for long tries a read so, and has another thread do it from the beginning
+    /// when that fails.
     #[must_use]
     pub fn briefly(self) -> Self {
         Self { is_brief: true, ..self }

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use bson::raw::{RawDocument, RawDocumentBuf};
 
@@ -61,14 +62,26 @@ const RECORDS_PER_CHECK: u32 = 64;
 const BRIEF_RECORDS: u32 = 128;
 const BRIEF_BYTES: usize = 128 * 1024;
 
+/// How long a brief read may take. What is in memory is read in far less; what is not may have to be
+/// waited for, a record at a time.
+const BRIEF_TIME: Duration = Duration::from_millis(1);
+
+/// How many records a brief read looks at before it looks at the time.
+const RECORDS_PER_TIME: u32 = 4;
+
 /// What a read has looked at.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy)]
 struct Examined {
     records: u32,
     bytes: usize,
+    begun: Instant,
 }
 
 impl Examined {
+    fn since(begun: Instant) -> Self {
+        Self { records: 0, bytes: 0, begun }
+    }
+
     /// Counts a record of a read that has to be brief.
     ///
     /// # Errors
@@ -76,7 +89,9 @@ impl Examined {
     fn add(&mut self, document: &RawDocument) -> Result<()> {
         self.records += 1;
         self.bytes += document.as_bytes().len();
-        if self.records > BRIEF_RECORDS || self.bytes > BRIEF_BYTES {
+        let is_late =
+            self.records.is_multiple_of(RECORDS_PER_TIME) && self.begun.elapsed() > BRIEF_TIME;
+        if self.records > BRIEF_RECORDS || self.bytes > BRIEF_BYTES || is_late {
             return Err(StoreError::not_brief());
         }
         Ok(())
@@ -101,7 +116,8 @@ impl Scan {
         interrupt: SharedInterrupt,
     ) -> Self {
         let execution = Execution::new(&plan.access);
-        Self { view, execution, selector, interrupt, examined: Examined::default(), is_over: false }
+        let examined = Examined::since(Instant::now());
+        Self { view, execution, selector, interrupt, examined, is_over: false }
     }
 
     pub(crate) fn statistics(&self) -> Statistics {
@@ -168,5 +184,26 @@ impl Iterator for Scan {
         let step = self.step();
         self.is_over = !matches!(step, Ok(Some(_)));
         step.transpose()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bson::rawdoc;
+
+    use super::*;
+
+    #[test]
+    fn a_brief_read_ends_after_so_many_records_or_so_long() {
+        let document = rawdoc! {"_id": 1};
+        let far = Instant::now() + Duration::from_secs(1000);
+        let mut quick = Examined::since(far);
+        assert!((0..BRIEF_RECORDS).all(|_| quick.add(&document).is_ok()));
+        assert!(quick.add(&document).is_err());
+        let mut large = Examined::since(far);
+        assert!(large.add(&rawdoc! {"x": "x".repeat(BRIEF_BYTES)}).is_err());
+        let mut slow = Examined::since(Instant::now().checked_sub(BRIEF_TIME * 2).unwrap());
+        let taken = (0..BRIEF_RECORDS).take_while(|_| slow.add(&document).is_ok()).count();
+        assert!(taken < usize::try_from(RECORDS_PER_TIME).unwrap());
     }
 }
