@@ -1,11 +1,14 @@
 //! One connection that asks and waits.
 
-use std::io::{Read, Write};
+use std::io::{Read as _, Write as _};
 
-use bson::{RawArray, RawDocument, RawDocumentBuf, spec::ElementType};
+use bson::{RawArray, RawDocument, RawDocumentBuf, oid::ObjectId, rawdoc, spec::ElementType};
 use fieldveil_server::Server;
 use fieldveil_wire::{Connection, HEADER_LEN, Header, Message, OpMsg, Operation, Sequence};
-use tokio::net::TcpStream;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 
 pub(crate) struct Client(Connection<TcpStream>);
 
@@ -44,10 +47,61 @@ impl Client {
     pub(crate) async fn insert(&mut self, collection: &str, documents: Vec<RawDocumentBuf>) {
         let count = i32::try_from(documents.len()).unwrap();
         let sequence = Sequence { identifier: "documents".into(), documents };
-        let body = bson::rawdoc! { "insert": collection, "$db": "bench" };
+        let body = rawdoc! { "insert": collection, "$db": "bench" };
         let reply = self.run(body, Some(sequence)).await;
         assert_eq!(reply.get_i32("n").unwrap(), count, "{reply:?}");
     }
+}
+
+/// One connection that inserts the same small document again and again with a new `_id`. It sends
+/// what a driver sends, and takes no more of the processor than one in C.
+pub(crate) struct Inserter {
+    stream: TcpStream,
+    message: Vec<u8>,
+    id_at: usize,
+    reply: Vec<u8>,
+}
+
+impl Inserter {
+    pub(crate) async fn connect(server: &Server, collection: &str) -> Self {
+        let stream = TcpStream::connect(server.local_addr()).await.unwrap();
+        stream.set_nodelay(true).unwrap();
+        let session = bson::Binary::from_uuid(bson::Uuid::new());
+        let mut message = OpMsg::new(rawdoc! {
+            "insert": collection, "ordered": true, "$db": "bench", "lsid": { "id": session },
+        });
+        let id = ObjectId::new();
+        let documents = vec![rawdoc! { "_id": id, "x": "a small document" }];
+        message.sequences.push(Sequence { identifier: "documents".into(), documents });
+        let message = encode(message);
+        let id_at = message.windows(12).position(|part| part == id.bytes()).unwrap();
+        Self { stream, message, id_at, reply: vec![0; 4096] }
+    }
+
+    pub(crate) async fn insert(&mut self) {
+        self.message[self.id_at..][..12].copy_from_slice(&ObjectId::new().bytes());
+        self.stream.write_all(&self.message).await.unwrap();
+        let (mut filled, mut wanted) = (0, HEADER_LEN);
+        while filled < wanted {
+            let count = self.stream.read(&mut self.reply[filled..]).await.unwrap();
+            assert_ne!(count, 0, "the server closed the connection");
+            filled += count;
+            if let Some(header) = self.reply[..filled].first_chunk() {
+                wanted = Header::decode(header).unwrap().message_len;
+            }
+        }
+        // Four bytes of flags, and the kind of the only section.
+        let reply = RawDocument::from_bytes(&self.reply[HEADER_LEN + 5..wanted]).unwrap();
+        assert_eq!(reply.get_f64("ok").unwrap(), 1.0);
+        assert_eq!(reply.get_i32("n").unwrap(), 1, "{reply:?}");
+    }
+}
+
+fn encode(message: OpMsg) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let operation = Operation::Msg(message);
+    Message { request_id: 1, response_to: 0, operation }.encode(&mut bytes).unwrap();
+    bytes
 }
 
 /// One connection that reads replies as a driver in C does: it waits in the system's calls, receives
@@ -66,10 +120,7 @@ impl RawClient {
 
     /// Runs a command that must succeed.
     pub(crate) fn ok(&mut self, body: RawDocumentBuf) -> &RawDocument {
-        let operation = Operation::Msg(OpMsg::new(body));
-        let mut request = Vec::new();
-        Message { request_id: 1, response_to: 0, operation }.encode(&mut request).unwrap();
-        self.stream.write_all(&request).unwrap();
+        self.stream.write_all(&encode(OpMsg::new(body))).unwrap();
         let mut header = [0; HEADER_LEN];
         self.stream.read_exact(&mut header).unwrap();
         self.buffer.resize(Header::decode(&header).unwrap().body_len(), 0);

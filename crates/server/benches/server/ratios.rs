@@ -7,7 +7,7 @@ use fieldveil_server::Server;
 use fieldveil_store::{FindOptions, Namespace, Store};
 use redb::{Database, ReadableDatabase, TableDefinition};
 
-use crate::client::{Client, RawClient, batch, walk};
+use crate::client::{Client, Inserter, RawClient, batch, walk};
 
 const ROUNDS: usize = 7;
 const SMALL: i32 = 100_000;
@@ -86,7 +86,7 @@ async fn inserts(server: &Server, time: Duration) {
 async fn insert_rate(server: &Server, clients: usize, time: Duration) -> f64 {
     let mut connected = Vec::new();
     for _ in 0..clients {
-        connected.push(Client::connect(server).await);
+        connected.push(Inserter::connect(server, "durable").await);
     }
     let begun = Instant::now();
     let tasks: Vec<_> = connected
@@ -95,7 +95,7 @@ async fn insert_rate(server: &Server, clients: usize, time: Duration) -> f64 {
             tokio::spawn(async move {
                 let mut count = 0u32;
                 while begun.elapsed() < time {
-                    client.insert("durable", vec![rawdoc! { "x": "a small document" }]).await;
+                    client.insert().await;
                     count += 1;
                 }
                 count
