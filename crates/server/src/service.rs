@@ -227,10 +227,12 @@ struct Conversation<S: Service> {
 impl<S: Service> Conversation<S> {
     /// Reads and answers until the peer closes, the service ends, or bytes make no sense.
     async fn run(&mut self) -> Result<(), WireError> {
+        let shutdown = self.shutdown.clone();
+        let mut ended = std::pin::pin!(shutdown.cancelled());
         loop {
             let received = tokio::select! {
                 biased;
-                () = self.shutdown.cancelled() => return Ok(()),
+                () = &mut ended => return Ok(()),
                 received = self.connection.read() => received,
             };
             let received = match received {

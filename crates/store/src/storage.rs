@@ -18,6 +18,10 @@ use redb::{BackendError, Database, DatabaseError, ReadableDatabase, StorageBacke
 
 use crate::tables::{CATALOG, FORMAT_VERSION_ROW, META, NEXT_ID_ROW, SIZES};
 
+use self::ahead::FilledAhead;
+
+mod ahead;
+
 /// The format that this version reads and writes.
 pub const FORMAT_VERSION: u64 = 1;
 
@@ -292,7 +296,7 @@ impl Medium {
             File::open(path).and_then(|directory| directory.sync_all()).map_err(io)?;
         }
         let backend = FileBackend::new(file).map_err(|error| self.explain(error))?;
-        Ok((Box::new(backend), length))
+        Ok((Box::new(FilledAhead::new(backend)), length))
     }
 
     fn check_format(&self, database: &Database) -> Result<(), OpenError> {

@@ -9,12 +9,24 @@
 //! calls a thread to lead. That thread goes on until the queue is empty. It may be long in coming,
 //! for all threads may be busy, some of them with waiting for their own writes. So whoever can wait
 //! leads in its place, and nobody waits for anybody but a leader at work.
+//!
+//! Those whose writes were committed together come back with their next writes together too, a
+//! moment later. If the thread took the first of them at once, the others would wait for a flush
+//! that serves one. So it lets half of them come before it goes on: while these are committed, the
+//! other half prepare theirs.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use crate::error::{Result, StoreError};
 use crate::transaction::Transaction;
+
+/// The longest that a leader waits for more writes; no longer than the last commit took, either.
+const GATHER_MAX: Duration = Duration::from_millis(1);
+
+/// How often a leader takes what has come, before it commits.
+const TAKES: usize = 3;
 
 /// A write in the queue.
 trait Job: Send {
@@ -38,12 +50,16 @@ enum Successor {
 #[derive(Default)]
 pub(crate) struct Queue {
     state: Mutex<State>,
+    /// Told when as many jobs have come as the leader waits for.
+    gathered: Condvar,
 }
 
 #[derive(Default)]
 struct State {
     jobs: Vec<Box<dyn Job>>,
     leader: Leader,
+    /// How many jobs the leader waits for, if it does.
+    wanted: Option<usize>,
 }
 
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
@@ -76,8 +92,7 @@ impl Queue {
         let slot = Arc::new(Slot::default());
         let job = Box::new(Work { work: Some(work), result: None, slot: Arc::clone(&slot) });
         let leads = {
-            let mut state = self.lock();
-            state.jobs.push(job);
+            let mut state = self.push(job);
             std::mem::replace(&mut state.leader, Leader::Working) != Leader::Working
         };
         if !leads && let Some(result) = slot.wait() {
@@ -102,8 +117,7 @@ impl Queue {
     ) {
         let job = Posted { work: Some(work), result: None, done, call: Arc::clone(&call) };
         let is_first = {
-            let mut state = self.lock();
-            state.jobs.push(Box::new(job));
+            let mut state = self.push(Box::new(job));
             let is_first = state.leader == Leader::Absent;
             if is_first {
                 state.leader = Leader::Called;
@@ -121,28 +135,66 @@ impl Queue {
             return;
         }
         let _hand_over = HandOver(self);
-        while !self.lock().jobs.is_empty() {
-            self.round(store);
+        let mut wanted = 1;
+        let mut limit = Duration::ZERO;
+        while self.gather(wanted, limit) {
+            let begun = Instant::now();
+            wanted = self.round(store).div_ceil(2);
+            limit = begun.elapsed().min(GATHER_MAX);
         }
     }
 
-    /// Works on everything that is queued now.
-    fn round(&self, store: &dyn Commit) {
+    fn push(&self, job: Box<dyn Job>) -> MutexGuard<'_, State> {
+        let mut state = self.lock();
+        state.jobs.push(job);
+        if state.wanted.is_some_and(|wanted| state.jobs.len() >= wanted) {
+            state.wanted = None;
+            self.gathered.notify_one();
+        }
+        state
+    }
+
+    /// Waits until that many jobs are queued, or for that long; says whether there are any. One job
+    /// alone is not waited for.
+    fn gather(&self, wanted: usize, limit: Duration) -> bool {
+        let mut state = self.lock();
+        if wanted > 1 && state.jobs.len() < wanted {
+            state.wanted = Some(wanted);
+            let waiting =
+                self.gathered.wait_timeout_while(state, limit, |state| state.wanted.is_some());
+            state = waiting.unwrap_or_else(PoisonError::into_inner).0;
+            state.wanted = None;
+        }
+        !state.jobs.is_empty()
+    }
+
+    /// Works on everything that is queued now, and on what comes while it does; says how many jobs
+    /// that were.
+    fn round(&self, store: &dyn Commit) -> usize {
         let mut jobs = Batch(std::mem::take(&mut self.lock().jobs));
         let committed = store.commit(&mut |transaction| {
-            for job in &mut jobs.0 {
-                // A panic must not unwind through the storage engine, which would have to repair
-                // its file; nothing of this commit is kept.
-                let run = AssertUnwindSafe(|| job.run(transaction));
-                if catch_unwind(run).is_err() {
-                    transaction.fail(StoreError::internal("a write of this commit panicked"));
-                    return;
+            let mut begin = 0;
+            for take in 0..TAKES {
+                if take > 0 {
+                    begin = jobs.0.len();
+                    jobs.0.append(&mut self.lock().jobs);
+                }
+                for job in jobs.0.iter_mut().skip(begin) {
+                    // A panic must not unwind through the storage engine, which would have to
+                    // repair its file; nothing of this commit is kept.
+                    let run = AssertUnwindSafe(|| job.run(transaction));
+                    if catch_unwind(run).is_err() {
+                        transaction.fail(StoreError::internal("a write of this commit panicked"));
+                        return;
+                    }
                 }
             }
         });
+        let count = jobs.0.len();
         for job in std::mem::take(&mut jobs.0) {
             job.finish(committed.clone());
         }
+        count
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -381,3 +381,32 @@ fn a_write_that_waits_does_not_wait_for_a_leader_who_is_long_in_coming() {
     assert!(is_done());
     assert_eq!(store.count(&people(), CountOptions::default()).unwrap(), 5);
 }
+
+/// A leader lets some of those come back whose writes it has committed; they need not.
+#[test]
+fn a_leader_does_not_wait_long_for_writes_that_do_not_come() {
+    let store = Store::in_memory().unwrap();
+    let (sender, receiver) = std::sync::mpsc::channel();
+    let (appoint, appointed) = std::sync::mpsc::channel();
+    for id in 0..8 {
+        let (store, sender, appoint) = (store.clone(), sender.clone(), appoint.clone());
+        let insert = |id: i32| vec![(people(), WriteStatement::Insert(rawdoc! {"_id": id}))];
+        store.clone().bulk_later(
+            insert(id),
+            WriteOptions::default(),
+            move |outcome| {
+                sender.send(outcome).unwrap();
+                // One of the eight writes again.
+                if id == 0 {
+                    let done = move |outcome| sender.send(outcome).unwrap();
+                    store.bulk_later(insert(8), WriteOptions::default(), done, drop);
+                }
+            },
+            move |lead| appoint.send(lead).unwrap(),
+        );
+    }
+    drop(appointed.recv().unwrap());
+    let outcomes: Vec<BulkOutcome> = receiver.try_iter().map(Result::unwrap).collect();
+    assert_eq!(outcomes.len(), 9);
+    assert!(outcomes.iter().all(|outcome| outcome.results[0].is_ok()));
+}

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use bson::rawdoc;
 use fieldveil_server::{Server, StartError};
-use fieldveil_store::{FindOptions, Namespace, Store, StoreOptions};
+use fieldveil_store::{FindOptions, Namespace, OpenError, Store, StoreOptions};
 use fieldveil_wire::OpMsg;
 use tokio::{
     io::AsyncReadExt,
@@ -73,8 +73,8 @@ async fn a_taken_address_is_an_error() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_acknowledged_before_the_end_is_on_disk() {
     let directory = tempfile::tempdir().unwrap();
-    let open = || Store::open(directory.path(), StoreOptions::default()).unwrap();
-    let server = Server::builder().store(open()).start().await.unwrap();
+    let open = || Store::open(directory.path(), StoreOptions::default());
+    let server = Server::builder().store(open().unwrap()).start().await.unwrap();
     let mut tasks = JoinSet::new();
     for number in 0..32 {
         let mut client = Client::connect(&server).await;
@@ -98,7 +98,16 @@ async fn what_is_acknowledged_before_the_end_is_on_disk() {
     let acknowledged: Vec<Vec<i32>> =
         timeout(Duration::from_secs(30), tasks.join_all()).await.expect("connections are closed");
 
-    let store = open();
+    // The thread that committed may be about to leave the store.
+    let closed = async {
+        loop {
+            match open() {
+                Err(OpenError::InUse(_)) => sleep(Duration::from_millis(1)).await,
+                other => return other.unwrap(),
+            }
+        }
+    };
+    let store = timeout(Duration::from_secs(30), closed).await.expect("the store is closed");
     let collection = Namespace::new("d", "c").unwrap();
     let found: BTreeSet<i32> = store
         .find(&collection, FindOptions::default())
