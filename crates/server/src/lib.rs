@@ -21,6 +21,7 @@ mod cursors;
 mod dispatch;
 mod error;
 mod fail_points;
+mod leader;
 mod operations;
 mod options;
 mod peer;

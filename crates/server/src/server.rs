@@ -4,9 +4,11 @@ use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use fieldveil_store::{Store, StoreError};
 use fieldveil_wire::BindAddress;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    leader::Leader,
     options::Options,
     service::{Endpoint, Running},
     shared::Shared,
@@ -65,6 +67,9 @@ pub enum StartError {
 #[derive(Debug)]
 pub struct Server {
     running: Running,
+    /// What goes on beside the connections.
+    tasks: JoinSet<()>,
+    leader: Arc<Leader>,
     address: SocketAddr,
 }
 
@@ -81,9 +86,13 @@ impl Server {
         self.address
     }
 
-    /// Stops accepting, lets running commands finish, closes every connection.
+    /// Stops accepting, lets running commands finish, closes every connection. The store is not in use
+    /// any more then.
     pub async fn shutdown(mut self) {
         self.running.shutdown().await;
+        while self.tasks.join_next().await.is_some() {}
+        // What is left are writes whose clients have gone. It fails only if it was cancelled.
+        let _ = tokio::task::spawn_blocking(move || self.leader.end()).await;
     }
 }
 
@@ -204,8 +213,10 @@ impl ServerBuilder {
             .map_err(|source| StartError::Bind { address, source })?;
         let address = running.address().unwrap_or(address);
         shared.set_address(address);
-        tokio::spawn(Arc::clone(&shared).write_profiles());
-        tokio::spawn(async move { shared.sweep().await });
-        Ok(Server { running, address })
+        let leader = Arc::clone(&shared.leader);
+        let mut tasks = JoinSet::new();
+        tasks.spawn(Arc::clone(&shared).write_profiles());
+        tasks.spawn(async move { shared.sweep().await });
+        Ok(Server { running, tasks, leader, address })
     }
 }

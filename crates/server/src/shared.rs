@@ -17,6 +17,7 @@ use crate::{
     counters::Counters,
     cursors::Cursors,
     fail_points::FailPoints,
+    leader::Leader,
     operations::Operations,
     options::Options,
     profiler::Profiler,
@@ -51,6 +52,8 @@ pub(crate) struct Shared {
     pub(crate) shutdown: CancellationToken,
     /// For reads on threads that may wait, so that some threads are left for writes.
     pub(crate) readers: Arc<Semaphore>,
+    /// Commits short writes.
+    pub(crate) leader: Arc<Leader>,
     address: OnceLock<SocketAddr>,
 }
 
@@ -78,6 +81,7 @@ impl Shared {
             process_id: ObjectId::new(),
             shutdown,
             readers: Arc::new(Semaphore::new(READERS)),
+            leader: Arc::default(),
             address: OnceLock::new(),
         })
     }

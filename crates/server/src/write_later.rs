@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use fieldveil_store::{BulkOutcome, Namespace, WriteOptions, WriteStatement};
-use tokio::{runtime::Handle, sync::oneshot};
+use tokio::sync::oneshot;
 
 use crate::{
     error::{CommandError, CommandResult},
@@ -50,7 +50,7 @@ impl Write {
     /// Writes, and waits for it without a thread. The command is over when `busy` is dropped.
     pub(crate) async fn later(self, shared: &Shared, busy: Arc<Busy>) -> CommandResult {
         let (answer, answered) = oneshot::channel();
-        let runtime = Handle::current();
+        let leader = Arc::clone(&shared.leader);
         shared.store.bulk_later(
             self.statements,
             self.options,
@@ -59,7 +59,7 @@ impl Write {
                 // The connection may be gone; then nobody waits for the answer.
                 let _ = answer.send(outcome);
             },
-            move |lead| drop(runtime.spawn_blocking(|| drop(lead))),
+            move |lead| leader.call(lead),
         );
         let lost = |_| CommandError::new(1, "the write was lost; the server's log says why");
         let outcome = answered.await.map_err(lost)??;
