@@ -9,28 +9,48 @@
 //! ```
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
+use clap::Args;
 
+use crate::guided;
 use crate::process::{built, cargo, root, step};
 
 /// The shared library as a file; its links are made from it by taking parts off its end.
 const SHARED: &str = "libmongocrypt.so.0.0.0";
 
-/// Builds the libraries and lays them out under `out`.
-pub(crate) fn run(out: &Path) -> Result<()> {
-    let packages = ["fieldveil-mongocrypt", "fieldveil-mongo-crypt-v1"];
-    let mut build = cargo(["build", "--profile", "dist"]);
-    step("C libraries", build.args(packages.iter().flat_map(|package| ["--package", package])))?;
-    lay_out("dist", out)?;
-    println!("laid out under {}", out.display());
+#[derive(Args)]
+pub(crate) struct Options {
+    /// Where to; made when missing.
+    #[arg(default_value = "dist")]
+    out: PathBuf,
+    /// Build them by a profile of the benchmark's operations, which takes some minutes and makes short
+    /// operations up to a tenth faster. Needs `rustup component add llvm-tools`.
+    #[arg(long)]
+    guided: bool,
+}
+
+const PACKAGES: [&str; 2] = ["fieldveil-mongocrypt", "fieldveil-mongo-crypt-v1"];
+
+/// Builds the libraries and lays them out.
+pub(crate) fn run(options: &Options) -> Result<()> {
+    let libraries = if options.guided {
+        guided::build(&PACKAGES)?
+    } else {
+        let mut build = cargo(["build", "--profile", "dist"]);
+        build.args(PACKAGES.iter().flat_map(|package| ["--package", package]));
+        step("C libraries", &mut build)?;
+        built("dist")
+    };
+    lay_out(&libraries, &options.out)?;
+    println!("laid out under {}", options.out.display());
     Ok(())
 }
 
-/// Lays out the libraries built in `profile`, in place of what an earlier run left under `out`.
-pub(crate) fn lay_out(profile: &str, out: &Path) -> Result<()> {
+/// Lays out the `libraries` that were built there, in place of what an earlier run left under `out`.
+pub(crate) fn lay_out(libraries: &Path, out: &Path) -> Result<()> {
     let lib = out.join("lib");
     let include = out.join("include/mongocrypt");
     for directory in [&lib.join("pkgconfig"), &include] {
@@ -38,9 +58,9 @@ pub(crate) fn lay_out(profile: &str, out: &Path) -> Result<()> {
     }
     let header = root().join("crates/ffi/mongocrypt/include/mongocrypt/mongocrypt.h");
     copy(&header, &include.join("mongocrypt.h"))?;
-    copy(&built(profile).join("libmongocrypt.so"), &lib.join(SHARED))?;
-    copy(&built(profile).join("libmongocrypt.a"), &lib.join("libmongocrypt.a"))?;
-    copy(&built(profile).join("libmongo_crypt_v1.so"), &lib.join("mongo_crypt_v1.so"))?;
+    copy(&libraries.join("libmongocrypt.so"), &lib.join(SHARED))?;
+    copy(&libraries.join("libmongocrypt.a"), &lib.join("libmongocrypt.a"))?;
+    copy(&libraries.join("libmongo_crypt_v1.so"), &lib.join("mongo_crypt_v1.so"))?;
     link(&lib, SHARED, "libmongocrypt.so.0")?;
     link(&lib, "libmongocrypt.so.0", "libmongocrypt.so")?;
     let version = version(&fs::read_to_string(&header)?)?;

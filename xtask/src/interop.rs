@@ -112,7 +112,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 /// Makes the libraries as packages lay them out, beside the other programs; where they are.
 fn libraries() -> Result<PathBuf> {
     let folder = built("debug").join("dist");
-    dist::lay_out("debug", &folder)?;
+    dist::lay_out(&built("debug"), &folder)?;
     Ok(folder)
 }
 

@@ -4,13 +4,13 @@
 mod bench;
 mod dist;
 mod fuzz;
+mod guided;
 mod interop;
 mod process;
 mod python;
 mod suite;
 mod unicode_tables;
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -33,11 +33,7 @@ enum Command {
     /// Feeds the parsers random bytes: libFuzzer over `fuzz/`.
     Fuzz(fuzz::Options),
     /// Lays out the shared and static libraries with header and pkg-config file.
-    Dist {
-        /// Where to; made when missing.
-        #[arg(default_value = "dist")]
-        out: PathBuf,
-    },
+    Dist(dist::Options),
     /// Writes the folding tables of text indexes anew.
     UnicodeTables,
 }
@@ -48,7 +44,7 @@ fn main() -> ExitCode {
         Command::Interop(options) => interop::run(&options),
         Command::Bench(options) => bench::run(&options),
         Command::Fuzz(options) => fuzz::run(&options),
-        Command::Dist { out } => dist::run(&out),
+        Command::Dist(options) => dist::run(&options),
         Command::UnicodeTables => unicode_tables::run(),
     };
     match done {

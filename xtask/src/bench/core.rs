@@ -8,6 +8,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 
+use crate::guided;
 use crate::process::{built, step};
 
 #[derive(Args)]
@@ -16,13 +17,21 @@ pub(crate) struct Options {
     /// crypto) is downloaded.
     #[arg(long)]
     peer: Option<PathBuf>,
+    /// Build ours by a profile, as `cargo xtask dist --guided` does.
+    #[arg(long)]
+    guided: bool,
     /// Handed to the benchmark: `--rounds 21 --seconds 0.2`, `--only explicit`, `--json`, ...
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     options: Vec<String>,
 }
 
 pub(super) fn run(options: &Options) -> Result<()> {
-    let (library, program) = super::build()?;
+    let library = if options.guided {
+        guided::build(&["fieldveil-mongocrypt"])?.join("libmongocrypt.so")
+    } else {
+        super::library()?
+    };
+    let program = super::program()?;
     let peer = options.peer.clone().map_or_else(debian_library, Ok)?;
     step(
         "abi_bench",

@@ -57,7 +57,7 @@ pub(super) fn run(options: &Options) -> Result<()> {
     if !has_valgrind() {
         bail!("valgrind is missing: install it, or leave this command out");
     }
-    let (library, program) = super::build()?;
+    let (library, program) = (super::library()?, super::program()?);
     println!("\n== Counting");
     let measured = count(&library, &program)?;
     let table = root().join("bench/instructions.txt");
