@@ -172,23 +172,11 @@ fn convert(value: &RawBson, to: ElementType, layout: Layout) -> Result<RawBson, 
     if source.element_type() == to {
         return Ok(value.clone());
     }
-    if let RawBsonRef::Binary(bytes) = source {
-        return match to {
-            ElementType::Boolean => Ok(RawBson::Boolean(true)),
-            ElementType::String => binary::to_text(bytes, layout).map(RawBson::String),
-            ElementType::Int32 => {
-                let value = binary::to_integer(bytes, to, layout)?;
-                Ok(RawBson::Int32(i32::try_from(value).unwrap_or_default()))
-            }
-            ElementType::Int64 => binary::to_integer(bytes, to, layout).map(RawBson::Int64),
-            ElementType::Double => binary::to_double(bytes, layout).map(RawBson::Double),
-            _ => Err(unsupported(source, to)),
-        };
-    }
     match to {
         ElementType::Boolean => match source {
             RawBsonRef::Document(_)
             | RawBsonRef::Array(_)
+            | RawBsonRef::Binary(_)
             | RawBsonRef::String(_)
             | RawBsonRef::ObjectId(_)
             | RawBsonRef::DateTime(_)
@@ -198,6 +186,9 @@ fn convert(value: &RawBson, to: ElementType, layout: Layout) -> Result<RawBson, 
             _ => Err(unsupported(source, to)),
         },
         ElementType::String => {
+            if let RawBsonRef::Binary(bytes) = source {
+                return binary::to_text(bytes, layout).map(RawBson::String);
+            }
             to_text(value).map(RawBson::String).ok_or_else(|| unsupported(source, to))
         }
         ElementType::ObjectId => match source {
@@ -206,22 +197,23 @@ fn convert(value: &RawBson, to: ElementType, layout: Layout) -> Result<RawBson, 
                 .map_err(|_| failure(format!("Failed to parse objectId '{text}' in $convert with no onError value: Invalid string for parsing to OID"))),
             _ => Err(unsupported(source, to)),
         },
-        ElementType::DateTime => to_date(source),
+        ElementType::DateTime => to_date(source, layout),
         ElementType::Int32 => {
-            let wide = to_integer(source, to)?;
+            let wide = to_integer(source, to, layout)?;
             i32::try_from(wide)
                 .map(RawBson::Int32)
                 .map_err(|_| failure("Conversion would overflow target type in $convert with no onError value"))
         }
-        ElementType::Int64 => to_integer(source, to).map(RawBson::Int64),
-        ElementType::Double => to_double(source),
+        ElementType::Int64 => to_integer(source, to, layout).map(RawBson::Int64),
+        ElementType::Double => to_double(source, layout),
         ElementType::Decimal128 => to_decimal(source),
         _ => Err(unsupported(source, to)),
     }
 }
 
-fn to_integer(value: RawBsonRef<'_>, to: ElementType) -> Result<i64, QueryError> {
+fn to_integer(value: RawBsonRef<'_>, to: ElementType, layout: Layout) -> Result<i64, QueryError> {
     match value {
+        RawBsonRef::Binary(bytes) => binary::to_integer(bytes, to, layout),
         RawBsonRef::Boolean(value) => Ok(i64::from(value)),
         RawBsonRef::String(text) => parse_integer(text).ok_or_else(|| parse_failure(text)),
         RawBsonRef::DateTime(date) if to == ElementType::Int64 => Ok(date.timestamp_millis()),
@@ -256,8 +248,9 @@ fn parse_failure(text: &str) -> QueryError {
     ))
 }
 
-fn to_double(value: RawBsonRef<'_>) -> Result<RawBson, QueryError> {
+fn to_double(value: RawBsonRef<'_>, layout: Layout) -> Result<RawBson, QueryError> {
     match value {
+        RawBsonRef::Binary(bytes) => binary::to_double(bytes, layout).map(RawBson::Double),
         RawBsonRef::Boolean(value) => Ok(RawBson::Double(f64::from(u8::from(value)))),
         RawBsonRef::DateTime(date) => Ok(RawBson::Double(date.timestamp_millis() as f64)),
         RawBsonRef::String(text) => {
@@ -298,10 +291,12 @@ fn to_decimal(value: RawBsonRef<'_>) -> Result<RawBson, QueryError> {
     }
 }
 
-fn to_date(value: RawBsonRef<'_>) -> Result<RawBson, QueryError> {
+fn to_date(value: RawBsonRef<'_>, layout: Layout) -> Result<RawBson, QueryError> {
     let millis = match value {
         RawBsonRef::Int64(millis) => millis,
-        RawBsonRef::Double(_) | RawBsonRef::Decimal128(_) => to_integer(value, ElementType::Int64)?,
+        RawBsonRef::Double(_) | RawBsonRef::Decimal128(_) => {
+            to_integer(value, ElementType::Int64, layout)?
+        }
         RawBsonRef::ObjectId(id) => id.timestamp().timestamp_millis(),
         RawBsonRef::Timestamp(stamp) => i64::from(stamp.time) * 1000,
         RawBsonRef::String(text) => parse_date(text, None).ok_or_else(|| {
