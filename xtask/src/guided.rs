@@ -21,7 +21,7 @@ pub(crate) fn build(packages: &[&str]) -> Result<PathBuf> {
         fs::remove_dir_all(&counts)?;
     }
     let flag = format!("-Cprofile-generate={}", counts.display());
-    let counting = compiler.build("Libraries that count", &["fieldveil-mongocrypt"], &flag)?;
+    let counting = compiler.build("counting", &["fieldveil-mongocrypt"], &flag)?;
     step(
         "Operations to count",
         Command::new(bench::program()?).arg(counting.join("libmongocrypt.so")).args([
@@ -38,11 +38,7 @@ pub(crate) fn build(packages: &[&str]) -> Result<PathBuf> {
     let files = files.map(|file| Ok(file?.path())).collect::<Result<Vec<_>>>()?;
     let mut merge = Command::new(&compiler.profdata);
     step("Profile", merge.args(["merge", "-o"]).arg(&profile).args(files))?;
-    compiler.build(
-        "Libraries by the profile",
-        packages,
-        &format!("-Cprofile-use={}", profile.display()),
-    )
+    compiler.build("built", packages, &format!("-Cprofile-use={}", profile.display()))
 }
 
 /// The compiler's own tools, and what it compiles for.
@@ -66,17 +62,16 @@ impl Compiler {
     }
 
     /// Builds with a flag, which build scripts and macros are spared for there is a target; where
-    /// the libraries are.
-    fn build(&self, title: &str, packages: &[&str], flag: &str) -> Result<PathBuf> {
-        let folder =
-            built("guided").join(if flag.contains("generate") { "counting" } else { "built" });
+    /// the libraries are, in a folder of their own.
+    fn build(&self, folder: &str, packages: &[&str], flag: &str) -> Result<PathBuf> {
+        let folder = built("guided").join(folder);
         let mut command = cargo(["build", "--profile", "dist", "--target", &self.host]);
         command
             .arg("--target-dir")
             .arg(&folder)
             .args(packages.iter().flat_map(|package| ["--package", package]))
             .env("CARGO_ENCODED_RUSTFLAGS", flag);
-        step(title, &mut command)?;
+        step(&format!("C libraries with {flag}"), &mut command)?;
         Ok(folder.join(&self.host).join("dist"))
     }
 }
