@@ -87,7 +87,7 @@ impl Server {
     }
 
     /// Stops accepting, lets running commands finish, closes every connection. The store is not in use
-    /// any more then.
+    /// any more then, unless a command goes on whose client had gone before.
     pub async fn shutdown(mut self) {
         self.running.shutdown().await;
         while self.tasks.join_next().await.is_some() {}
