@@ -63,6 +63,7 @@ impl Shared {
     pub(crate) fn new(
         store: Store,
         options: Options,
+        leader: Leader,
         shutdown: CancellationToken,
     ) -> Result<Self, StoreError> {
         Ok(Self {
@@ -81,7 +82,7 @@ impl Shared {
             process_id: ObjectId::new(),
             shutdown,
             readers: Arc::new(Semaphore::new(READERS)),
-            leader: Arc::default(),
+            leader: Arc::new(leader),
             address: OnceLock::new(),
         })
     }

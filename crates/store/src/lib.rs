@@ -63,3 +63,4 @@ pub use write::{
     InsertOutcome, StatementOutcome, UpdateOutcome, UpdateStatement, WriteError, WriteOptions,
     WriteStatement,
 };
+pub use writer::Answers;
