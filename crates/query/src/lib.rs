@@ -29,6 +29,7 @@
 
 pub mod collation;
 pub mod decimal;
+pub mod dependencies;
 pub mod document;
 mod error;
 pub mod expression;

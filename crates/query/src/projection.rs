@@ -91,6 +91,20 @@ impl Projection {
         self.mode == Mode::Exclusion && self.fields.is_empty()
     }
 
+    /// Whether fields of the top are kept or left out as they are, and nothing else is done.
+    pub fn is_simple(&self) -> bool {
+        self.fields.iter().all(|field| {
+            matches!(field.rule, Rule::Include | Rule::Exclude)
+                && field.path.components().count() == 1
+        })
+    }
+
+    /// Whether fields are kept as they are, and nothing else is done.
+    pub fn is_inclusion(&self) -> bool {
+        self.mode == Mode::Inclusion
+            && self.fields.iter().all(|field| matches!(field.rule, Rule::Include | Rule::Exclude))
+    }
+
     /// Prints the projection with dotted paths.
     pub fn to_raw(&self) -> RawDocumentBuf {
         let mut document = RawDocumentBuf::new();

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use bson::raw::{RawArray, RawArrayBuf, RawBson, RawDocumentBuf};
+use fieldveil_query::dependencies::Dependencies;
 use fieldveil_query::filter::Filter;
 use fieldveil_query::pipeline::{Pipeline, Stage};
 use fieldveil_query::sort::Sort;
@@ -252,6 +253,8 @@ struct Input {
 pub(crate) struct Start {
     pub(crate) filter: Filter,
     pub(crate) sort: Option<Sort>,
+    /// What the stages after those look at, if that is known.
+    pub(crate) needs: Option<Dependencies>,
     /// How many documents are wanted of those in order, if that is known.
     pub(crate) limit: Option<usize>,
 }
@@ -278,7 +281,9 @@ impl Start {
             Some(Stage::Limit(limit)) => usize::try_from(*limit).ok(),
             _ => None,
         };
-        (Self { filter, sort, limit }, Pipeline { stages: stages.collect() })
+        let rest = Pipeline { stages: stages.collect() };
+        let needs = Dependencies::of_stages(&rest.stages);
+        (Self { filter, sort, needs, limit }, rest)
     }
 }
 

@@ -5,6 +5,8 @@ use std::time::Instant;
 
 use bson::raw::{RawArrayBuf, RawBson, RawDocumentBuf, cstr};
 use bson::rawdoc;
+use fieldveil_query::dependencies::Dependencies;
+use fieldveil_query::document::put;
 use fieldveil_query::pipeline::Pipeline;
 use fieldveil_query::sort::Sort;
 
@@ -13,7 +15,7 @@ use crate::catalog::Collection;
 use crate::error::Result;
 use crate::find::{CountOptions, DistinctOptions, FindOptions};
 use crate::namespace::Namespace;
-use crate::plan::{Access, Plan, Statistics};
+use crate::plan::{Plan, Statistics};
 use crate::read::Read;
 use crate::scan::SharedInterrupt;
 use crate::snapshot::Snapshot;
@@ -50,13 +52,25 @@ pub enum ExplainTarget {
     FindAndModify(Box<FindAndModify>),
 }
 
+/// The stage above those that a count reads by.
+const COUNT: &str = "COUNT";
+
 impl ExplainTarget {
+    /// What the command needs of the documents that it reads, unless that depends on a projection.
+    fn needs(&self) -> Option<Dependencies> {
+        match self {
+            Self::Count(_) => Some(Dependencies::default()),
+            Self::Distinct(key, _) => Some(Dependencies::of_path(key)),
+            _ => None,
+        }
+    }
+
     /// The `find` that does the reading, and the name of the stage above it.
     fn to_find(&self) -> Option<(FindOptions, Option<&'static str>)> {
         let none = FindOptions::default;
         Some(match self {
             Self::Find(options) => ((**options).clone(), None),
-            Self::Count(options) => ((**options).clone().into_find(), Some("COUNT")),
+            Self::Count(options) => ((**options).clone().into_find(), Some(COUNT)),
             Self::Distinct(_, options) => ((**options).clone().into_find(), None),
             Self::Aggregate(..) => return None,
             Self::Update(statement) => {
@@ -120,7 +134,8 @@ impl Store {
             }
             (_, Some((mut find, top))) => {
                 snapshot.inherit_collation(namespace, &mut find.collation);
-                let read = Read::compile(self, find)?;
+                let mut read = Read::compile(self, find)?;
+                read.needs = target.needs().or(read.needs);
                 explain_read(&snapshot, namespace, &read, top, verbosity)
             }
             (_, None) => Ok(RawDocumentBuf::new()),
@@ -168,11 +183,13 @@ fn explain_read(
     let data = snapshot.collection(namespace).and_then(|found| Collection::data(found));
     let plan = match data {
         Some(data) => read.plan(data)?,
-        None => Plan { access: Access::Nothing, is_sorted: true },
+        None => Plan::nothing(),
     };
     let mut stages = stages(read, &plan);
     if let Some(stage) = top {
-        stages = rawdoc! {"stage": stage, "inputStage": stages};
+        let count_scan = if stage == COUNT { plan.count_scan() } else { None };
+        let input = count_scan.unwrap_or(stages);
+        stages = rawdoc! {"stage": stage, "inputStage": input};
     }
     let mut out = rawdoc! {
         "explainVersion": "1",
@@ -225,7 +242,11 @@ fn explain_read(
 
 /// The stages from the outermost to the one that reads.
 fn stages(read: &Read, plan: &Plan) -> RawDocumentBuf {
-    let filter = read.selector.filter().to_raw();
+    // What the bounds say already is not said again.
+    let filter = match plan.is_exact {
+        true => RawDocumentBuf::new(),
+        false => read.selector.filter().to_raw(),
+    };
     let mut out = plan.access.to_document(&filter);
     let sort_pattern = read.sort.as_ref().map(Sort::to_raw);
     if let Some(pattern) = sort_pattern.filter(|_| read.has_to_sort(plan)) {
@@ -237,12 +258,30 @@ fn stages(read: &Read, plan: &Plan) -> RawDocumentBuf {
     if read.limit < usize::MAX {
         out = rawdoc! {"stage": "LIMIT", "limitAmount": number(read.limit), "inputStage": out};
     }
-    if let Some(projection) = &read.projection {
-        out = rawdoc! {
-            "stage": "PROJECTION_DEFAULT", "transformBy": projection.clone(), "inputStage": out,
-        };
+    if let Some((stage, projection)) = projection_stage(read, plan) {
+        out = rawdoc! {"stage": stage, "transformBy": projection, "inputStage": out};
     }
     out
+}
+
+/// The name of the stage that projects, and the projection: the command's, or what the stages of a
+/// pipeline look at.
+fn projection_stage(read: &Read, plan: &Plan) -> Option<(&'static str, RawDocumentBuf)> {
+    if let Some(projection) = &read.projection {
+        return Some((read.projector.stage(plan.is_covered())?, projection.clone()));
+    }
+    let needs = read.needs.as_ref().filter(|_| plan.is_covered())?;
+    let mut projection = RawDocumentBuf::new();
+    for path in &needs.paths {
+        put(&mut projection, path.as_str(), 1);
+    }
+    if projection.is_empty() {
+        return None;
+    }
+    if !needs.paths.iter().any(|path| path.as_str() == "_id") {
+        put(&mut projection, "_id", 0);
+    }
+    Some(("PROJECTION_COVERED", projection))
 }
 
 /// A count as MongoDB writes it: in 32 bits where they suffice.

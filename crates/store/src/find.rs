@@ -1,6 +1,7 @@
 //! Finding documents.
 
 use bson::raw::{RawArrayBuf, RawBson, RawDocumentBuf};
+use fieldveil_query::dependencies::Dependencies;
 
 use crate::code::Code;
 use crate::cursor::{Cursor, Take};
@@ -111,7 +112,18 @@ impl Store {
     ///
     /// # Errors
     /// MongoDB's for a bad filter, sort, projection or hint.
-    pub fn find(&self, namespace: &Namespace, mut options: FindOptions) -> Result<Cursor> {
+    pub fn find(&self, namespace: &Namespace, options: FindOptions) -> Result<Cursor> {
+        self.find_for(namespace, options, None)
+    }
+
+    /// As [`Self::find`]. Of the documents no more is needed than `needs` says, if it is given; they
+    /// may come without the rest.
+    fn find_for(
+        &self,
+        namespace: &Namespace,
+        mut options: FindOptions,
+        needs: Option<Dependencies>,
+    ) -> Result<Cursor> {
         let snapshot = self.snapshot();
         snapshot.inherit_collation(namespace, &mut options.collation);
         if snapshot.collection(namespace).is_some_and(|found| found.data().is_none()) {
@@ -126,7 +138,8 @@ impl Store {
             }
             return self.find_on_view(namespace, options);
         }
-        let read = Read::compile(self, options)?;
+        let mut read = Read::compile(self, options)?;
+        read.needs = needs.or(read.needs);
         let Some(data) = snapshot.collection(namespace).and_then(|found| found.data()) else {
             return Ok(Cursor::empty());
         };
@@ -152,7 +165,7 @@ impl Store {
             return Ok(if find.limit == 0 { count } else { count.min(find.limit) });
         }
         let mut count = 0;
-        self.find(namespace, find)?.each(|_| {
+        self.find_for(namespace, find, Some(Dependencies::default()))?.each(|_| {
             count += 1;
             Take::More
         })?;
@@ -186,7 +199,8 @@ impl Store {
         let interrupt = SharedInterrupt::new(find.interrupt.clone());
         let context = self.context(None, find.collation.as_deref(), &interrupt)?;
         let mut distinct = Distinct::new(key, context.collation);
-        self.find(namespace, find)?.try_each(|document| {
+        let needs = Dependencies::of_path(key);
+        self.find_for(namespace, find, Some(needs))?.try_each(|document| {
             distinct.add(document)?;
             Ok(Take::More)
         })?;

@@ -24,7 +24,8 @@
 //! | code with scope | `50` | as a string, then as a document |
 //! | MaxKey | `FA` | |
 //!
-//! Integers are big-endian.
+//! Integers are big-endian. Equal values of different types have one key; which it was stands in the
+//! entry's value, see [`forms`].
 
 use bson::raw::{RawBsonRef, RawDocument};
 use bson::spec::BinarySubtype;
@@ -32,7 +33,9 @@ use fieldveil_query::collation::Collation;
 
 use crate::error::Result;
 
+pub(crate) mod decode;
 pub(crate) mod extract;
+pub(crate) mod forms;
 pub(crate) mod number;
 
 /// The byte before an encoded value.

@@ -13,6 +13,7 @@ mod cursor;
 mod distinct;
 mod document;
 mod dump;
+mod entry;
 mod environment;
 mod error;
 pub mod eval;

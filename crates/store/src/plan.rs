@@ -1,12 +1,14 @@
 //! Plans: which records a command looks at, and in which order.
 //!
 //! A plan is a superset: every record that matches the filter is in it, and the filter is applied to
-//! each. So a bound that is too wide costs time and never an answer.
+//! each, unless the plan is known to be exact. So a bound that is too wide costs time and never an
+//! answer.
 
 use std::sync::Arc;
 
 use bson::raw::RawDocument;
 use fieldveil_query::collation::Collation;
+use fieldveil_query::dependencies::Dependencies;
 use fieldveil_query::filter::Filter;
 use fieldveil_query::sort::Sort;
 
@@ -15,11 +17,15 @@ use crate::error::Result;
 use crate::tables::KeyRange;
 
 mod choose;
+mod cover;
+mod exact;
 pub(crate) mod execute;
 mod explain;
 mod implies;
+mod ranges;
 mod spans;
 
+use cover::Cover;
 pub(crate) use execute::{Execution, Statistics};
 use spans::SpanSet;
 
@@ -58,6 +64,8 @@ pub(crate) struct IndexScan {
     /// What is read, ascending and without overlap.
     pub(crate) ranges: Vec<KeyRange>,
     pub(crate) descending: bool,
+    /// How documents are made of the keys, if nothing else is needed.
+    cover: Option<Arc<Cover>>,
     /// For each field, the values that the ranges are made of; for `explain`.
     bounds: Vec<SpanSet>,
 }
@@ -68,6 +76,8 @@ pub(crate) struct Plan {
     pub(crate) access: Access,
     /// Whether records come in the order that was asked for.
     pub(crate) is_sorted: bool,
+    /// Whether the filter selects each of them.
+    pub(crate) is_exact: bool,
 }
 
 /// What a plan is made for.
@@ -81,6 +91,8 @@ pub(crate) struct Wish<'a> {
     pub(crate) max: Option<&'a RawDocument>,
     /// How strings are compared; by bytes without.
     pub(crate) collation: Option<&'a Collation>,
+    /// What of a document the answer and its order are made of; without, of all of it.
+    pub(crate) needs: Option<&'a Dependencies>,
 }
 
 impl Wish<'_> {
@@ -91,6 +103,16 @@ impl Wish<'_> {
 }
 
 impl Plan {
+    /// What answers to a read of a collection that does not exist.
+    pub(crate) fn nothing() -> Self {
+        Self { access: Access::Nothing, is_sorted: true, is_exact: true }
+    }
+
+    /// Whether answers are made of index keys.
+    pub(crate) fn is_covered(&self) -> bool {
+        matches!(&self.access, Access::Index(scan) if scan.cover.is_some())
+    }
+
     /// Chooses a plan.
     ///
     /// # Errors

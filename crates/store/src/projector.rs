@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use bson::raw::{RawDocument, RawDocumentBuf};
+use fieldveil_query::dependencies::Dependencies;
 use fieldveil_query::projection::Projection;
 
 use crate::error::Result;
@@ -10,7 +11,12 @@ use crate::eval::{self, Context};
 use crate::selector::Selector;
 
 /// Ready to be applied to documents that a filter selected.
-pub(crate) struct Projector(Option<eval::projection::Projector>);
+pub(crate) struct Projector(Option<Compiled>);
+
+struct Compiled {
+    projector: eval::projection::Projector,
+    projection: Projection,
+}
 
 impl Projector {
     /// Parses and compiles a projection.
@@ -22,7 +28,23 @@ impl Projector {
             return Ok(Self(None));
         };
         let projection = Projection::parse_find(projection)?;
-        Ok(Self(Some(eval::projection::Projector::compile(&projection, context)?)))
+        let projector = eval::projection::Projector::compile(&projection, context)?;
+        Ok(Self(Some(Compiled { projector, projection })))
+    }
+
+    /// What of a document is left, if that can be told.
+    pub(crate) fn needs(&self) -> Option<Dependencies> {
+        Dependencies::of_projection(&self.0.as_ref()?.projection)
+    }
+
+    /// The name of the projection as a stage of a plan, if there is one.
+    pub(crate) fn stage(&self, is_covered: bool) -> Option<&'static str> {
+        let projection = &self.0.as_ref()?.projection;
+        Some(match is_covered {
+            true if projection.is_inclusion() => "PROJECTION_COVERED",
+            false if projection.is_simple() => "PROJECTION_SIMPLE",
+            _ => "PROJECTION_DEFAULT",
+        })
     }
 
     /// Projects a document that `selector` matches.
@@ -45,7 +67,7 @@ impl Projector {
         matched: &RawDocument,
         document: &RawDocument,
     ) -> Result<RawDocumentBuf> {
-        let Some(projector) = &self.0 else { return Ok(document.to_owned()) };
+        let Some(Compiled { projector, .. }) = &self.0 else { return Ok(document.to_owned()) };
         let position = match projector.needs_position() {
             true => selector.matcher().find_position(matched)?.flatten(),
             false => None,

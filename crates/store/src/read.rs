@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use bson::raw::{RawDocument, RawDocumentBuf};
+use fieldveil_query::dependencies::Dependencies;
 use fieldveil_query::sort::Sort;
 
 use crate::aggregate::Start;
@@ -28,7 +29,9 @@ pub(crate) struct Read {
     /// Not empty.
     pub(crate) sort: Option<Sort>,
     pub(crate) projection: Option<RawDocumentBuf>,
-    projector: Projector,
+    pub(crate) projector: Projector,
+    /// What of a document the answer and its order are made of, if that is known.
+    pub(crate) needs: Option<Dependencies>,
     pub(crate) skip: usize,
     /// `usize::MAX` for all.
     pub(crate) limit: usize,
@@ -54,9 +57,13 @@ impl Read {
         let selector = Selector::compile(&filter, &context)?;
         let sort = options.sort.as_deref().map(Sort::parse).transpose()?;
         let projector = Projector::compile(options.projection.as_deref(), &context)?;
+        // Keys to be returned are taken from the whole document.
+        let needs = projector.needs().filter(|_| !options.return_key);
+        let needs = needs.and_then(|needs| sorted(needs, sort.as_ref()));
         Ok(Self {
             context,
             selector,
+            needs,
             sort: sort.filter(|sort| !sort.is_empty()),
             projection: options.projection.filter(|projection| !projection.is_empty()),
             projector,
@@ -86,8 +93,10 @@ impl Read {
         hint: Option<bson::RawBson>,
         interrupt: SharedInterrupt,
     ) -> Result<Self> {
+        let needs = start.needs.and_then(|needs| sorted(needs, start.sort.as_ref()));
         Ok(Self {
             selector: Selector::new(start.filter, &context)?,
+            needs,
             sort: start.sort.filter(|sort| !sort.is_empty()),
             projector: Projector::compile(None, &context)?,
             context,
@@ -118,6 +127,7 @@ impl Read {
                 min: self.min.as_deref(),
                 max: self.max.as_deref(),
                 collation: self.context.collation.as_deref(),
+                needs: self.needs.as_ref(),
             },
         )
     }
@@ -195,6 +205,12 @@ impl Read {
         }
         Ok(out)
     }
+}
+
+/// What is needed of documents that are put into an order as well.
+fn sorted(mut needs: Dependencies, sort: Option<&Sort>) -> Option<Dependencies> {
+    sort.map_or(Some(()), |sort| needs.add_sort(sort))?;
+    Some(needs)
 }
 
 /// Makes results that are not the records themselves.

@@ -36,7 +36,7 @@ impl ReturnKey {
         let spec = &index.spec;
         let collation = spec.collation.as_deref();
         let keys = extract::keys(&spec.fields, false, collation, document)?.keys;
-        let Some(key) = keys.first() else { return Ok(out) };
+        let Some((key, _)) = keys.first_key_value() else { return Ok(out) };
         let values = extract::values_of_key(&spec.fields, collation, document, key)?;
         for (field, value) in spec.key.iter().zip(values) {
             out.append(field?.0, value);

@@ -103,6 +103,8 @@ pub(crate) struct Scan {
     view: CommittedView,
     execution: Execution,
     selector: Selector,
+    /// Whether the selector need not be asked.
+    selects_all: bool,
     interrupt: SharedInterrupt,
     examined: Examined,
     is_over: bool,
@@ -116,8 +118,9 @@ impl Scan {
         interrupt: SharedInterrupt,
     ) -> Self {
         let execution = Execution::new(&plan.access);
+        let selects_all = plan.is_exact || selector.selects_all();
         let examined = Examined::since(Instant::now());
-        Self { view, execution, selector, interrupt, examined, is_over: false }
+        Self { view, execution, selector, selects_all, interrupt, examined, is_over: false }
     }
 
     pub(crate) fn statistics(&self) -> Statistics {
@@ -132,7 +135,7 @@ impl Scan {
                     if self.interrupt.is_brief() {
                         self.examined.add(&document)?;
                     }
-                    if self.selector.matches(&document)? {
+                    if self.selects_all || self.selector.matches(&document)? {
                         return Ok(Some((record, document)));
                     }
                 }
@@ -152,8 +155,8 @@ impl Scan {
         if self.is_over {
             return Ok(true);
         }
-        let Self { view, execution, selector, interrupt, examined, .. } = self;
-        let (is_brief, selects_all) = (interrupt.is_brief(), selector.selects_all());
+        let Self { view, execution, selector, selects_all, interrupt, examined, .. } = self;
+        let (is_brief, selects_all) = (interrupt.is_brief(), *selects_all);
         let mut until_check = 0_u32;
         let result = execution.each(view, |record, document| {
             if until_check == 0 {

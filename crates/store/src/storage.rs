@@ -22,8 +22,12 @@ use self::ahead::FilledAhead;
 
 mod ahead;
 
-/// The format that this version reads and writes.
-pub const FORMAT_VERSION: u64 = 1;
+/// The format that this version writes. It reads the one before as well, and makes this one of it:
+/// in format 1, the value of an index entry was a record id and nothing else.
+pub const FORMAT_VERSION: u64 = 2;
+
+/// The oldest format that this version reads.
+const FORMAT_OLDEST: u64 = 1;
 
 const MARKER: &str = "fieldveil.toml";
 const LOCK: &str = "lock";
@@ -228,7 +232,7 @@ impl Medium {
             Err(TryLockError::Error(source)) => return Err(io(source)),
         }
         if path.join(MARKER).exists() {
-            check_marker(path)?;
+            marked_format(path)?;
             remove_temporary_files(path).map_err(io)?;
         } else {
             write_marker(path).map_err(io)?;
@@ -278,6 +282,7 @@ impl Medium {
             Err(_) => return Err(self.damaged("its structure is broken")),
         };
         self.check_format(&database)?;
+        self.renew_marker()?;
         Ok(Opened { database, switch })
     }
 
@@ -311,11 +316,23 @@ impl Medium {
         };
         match found.map(|version| version.value()) {
             Some(FORMAT_VERSION) => Ok(()),
+            Some(FORMAT_OLDEST..FORMAT_VERSION) => {
+                note_format(database).map_err(|error| self.io_or_damaged(error))
+            }
             Some(found) if found > FORMAT_VERSION => {
                 Err(OpenError::NewerFormat { directory: self.location(), found })
             }
             _ => Err(self.damaged("its format version is missing")),
         }
+    }
+
+    /// Lets the marker of a directory in an older format say what the data says already.
+    fn renew_marker(&self) -> Result<(), OpenError> {
+        let Self::Directory { path, .. } = self else { return Ok(()) };
+        if marked_format(path)? == FORMAT_VERSION {
+            return Ok(());
+        }
+        write_marker(path).map_err(|source| OpenError::Io { directory: path.clone(), source })
     }
 
     fn explain(&self, error: DatabaseError) -> OpenError {
@@ -390,7 +407,8 @@ fn write_marker(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
 }
 
-fn check_marker(path: &Path) -> Result<(), OpenError> {
+/// The format that a directory is marked with, if this version reads it.
+fn marked_format(path: &Path) -> Result<u64, OpenError> {
     let text = match fs::read_to_string(path.join(MARKER)) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::InvalidData => String::new(),
@@ -405,7 +423,7 @@ fn check_marker(path: &Path) -> Result<(), OpenError> {
         .find(|(name, _)| name.trim() == "format")
         .and_then(|(_, value)| value.trim().parse().ok());
     match format {
-        Some(FORMAT_VERSION) => Ok(()),
+        Some(found @ FORMAT_OLDEST..=FORMAT_VERSION) => Ok(found),
         Some(found) if found > FORMAT_VERSION => {
             Err(OpenError::NewerFormat { directory: path.to_owned(), found })
         }
@@ -426,6 +444,14 @@ fn initialize(database: &Database) -> Result<(), redb::Error> {
         writing.open_table(CATALOG)?;
         writing.open_table(SIZES)?;
     }
+    writing.commit()?;
+    Ok(())
+}
+
+/// Says in the data that it is in the present format.
+fn note_format(database: &Database) -> Result<(), redb::Error> {
+    let writing = database.begin_write()?;
+    writing.open_table(META)?.insert(FORMAT_VERSION_ROW, FORMAT_VERSION)?;
     writing.commit()?;
     Ok(())
 }

@@ -7,7 +7,7 @@
 //! | `sizes` | collection id | bytes of all documents |
 //! | `retries` | session | number, time and results of its last retryable write, see `retry` |
 //! | `c<id>` | record id | document |
-//! | `i<id>` | index key; followed by the record id (8 bytes) unless unique | record id |
+//! | `i<id>` | index key; followed by the record id (8 bytes) unless unique | record id and forms, see `entry` |
 
 use std::collections::HashMap;
 use std::ops::Bound;
@@ -19,6 +19,7 @@ use redb::{
     TableDefinition, TableError,
 };
 
+use crate::entry::Entry;
 use crate::error::{Result, StoreError};
 use crate::snapshot::Snapshot;
 
@@ -84,11 +85,11 @@ pub(crate) trait View {
         range: &KeyRange,
         descending: bool,
         max: usize,
-        out: &mut Vec<(Vec<u8>, u64)>,
+        out: &mut Vec<(Vec<u8>, Entry)>,
     ) -> Result<()>;
 
-    /// The record that an entry of an index leads to.
-    fn entry(&self, index: u64, key: &[u8]) -> Result<Option<u64>>;
+    /// The entry of an index with this key in the table.
+    fn entry(&self, index: u64, key: &[u8]) -> Result<Option<Entry>>;
 
     /// How many records there are.
     fn record_count(&self) -> Result<u64>;
@@ -163,7 +164,7 @@ pub(crate) fn read_entries(
     range: &KeyRange,
     descending: bool,
     max: usize,
-    out: &mut Vec<(Vec<u8>, u64)>,
+    out: &mut Vec<(Vec<u8>, Entry)>,
 ) -> Result<()> {
     let bounds = (range.lower.as_ref().map(Vec::as_slice), range.upper.as_ref().map(Vec::as_slice));
     if is_empty(&bounds) {
@@ -173,8 +174,8 @@ pub(crate) fn read_entries(
     for _ in 0..max {
         let row = if descending { rows.next_back() } else { rows.next() };
         let Some(row) = row else { break };
-        let (key, record) = row?;
-        out.push((key.value().to_vec(), record.value()));
+        let (key, entry) = row?;
+        out.push((key.value().to_vec(), Entry::unpack(entry.value())));
     }
     Ok(())
 }
@@ -344,13 +345,14 @@ impl View for CommittedView {
         range: &KeyRange,
         descending: bool,
         max: usize,
-        out: &mut Vec<(Vec<u8>, u64)>,
+        out: &mut Vec<(Vec<u8>, Entry)>,
     ) -> Result<()> {
         read_entries(&*self.snapshot.tables().index(index)?, range, descending, max, out)
     }
 
-    fn entry(&self, index: u64, key: &[u8]) -> Result<Option<u64>> {
-        Ok(self.snapshot.tables().index(index)?.get(key)?.map(|record| record.value()))
+    fn entry(&self, index: u64, key: &[u8]) -> Result<Option<Entry>> {
+        let found = self.snapshot.tables().index(index)?.get(key)?;
+        Ok(found.map(|entry| Entry::unpack(entry.value())))
     }
 
     fn record_count(&self) -> Result<u64> {

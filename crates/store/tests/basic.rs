@@ -91,7 +91,7 @@ fn damage_and_newer_formats_are_refused() {
     std::fs::write(&data, &sound).unwrap();
     let marker = path.join("fieldveil.toml");
     let text = std::fs::read_to_string(&marker).unwrap();
-    std::fs::write(&marker, text.replace("format = 1", "format = 99")).unwrap();
+    std::fs::write(&marker, text.replace("format = 2", "format = 99")).unwrap();
     let error = Store::open(&path, StoreOptions::default()).unwrap_err();
     assert!(matches!(error, OpenError::NewerFormat { found: 99, .. }), "{error}");
     std::fs::write(&marker, text).unwrap();

@@ -5,8 +5,10 @@ use std::ops::Bound;
 use crate::catalog::{Data, Index};
 use crate::code::Code;
 use crate::document;
+use crate::entry::Entry;
 use crate::environment::Interrupt;
 use crate::error::{Result, StoreError};
+use crate::index_key::forms::Forms;
 use crate::namespace::Namespace;
 use crate::store::Store;
 use crate::tables::{KeyRange, View};
@@ -122,11 +124,11 @@ fn check(data: &Data, view: &dyn View, interrupt: &Interrupt) -> Result<CheckRep
                         continue;
                     }
                 };
-                for key in &keys.keys {
+                for (key, forms) in &keys.keys {
                     *expected += 1;
-                    if view.entry(index.id, &entry_key(index, key, *record))? != Some(*record) {
-                        let name = &index.spec.name;
-                        report.fault(format!("record {record} is missing in index {name}"));
+                    let entry = view.entry(index.id, &entry_key(index, key, *record))?;
+                    if let Some(fault) = entry_fault(entry, *record, *forms) {
+                        report.fault(format!("record {record} {fault} index {}", index.spec.name));
                     }
                 }
             }
@@ -143,6 +145,19 @@ fn check(data: &Data, view: &dyn View, interrupt: &Interrupt) -> Result<CheckRep
         report.indexes.push((name.clone(), found));
     }
     Ok(report)
+}
+
+/// What is wrong with the entry that a record should have.
+fn entry_fault(entry: Option<Entry>, record: u64, forms: Forms) -> Option<&'static str> {
+    match entry {
+        None => Some("is missing in"),
+        Some(entry) if entry.record != record => Some("is missing in"),
+        // Entries of the first format say nothing of their values.
+        Some(entry) if entry.forms != forms && entry.forms != Forms::UNKNOWN => {
+            Some("has values of other types in")
+        }
+        Some(_) => None,
+    }
 }
 
 /// Counts the entries of an index by reading them.

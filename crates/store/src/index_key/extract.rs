@@ -4,11 +4,13 @@
 //! that field). Fields that meet the same array go through it together; two different arrays in
 //! one index are an error, as their product could be anything.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use bson::raw::{RawArray, RawBson, RawBsonRef, RawDocument};
 use fieldveil_query::collation::Collation;
 
+use super::forms::{Form, Forms};
 use super::{encode, invert};
 use crate::code::Code;
 use crate::error::{Result, StoreError};
@@ -37,8 +39,8 @@ impl KeyField {
 /// The keys of one document in one index.
 #[derive(Debug, Default)]
 pub(crate) struct Keys {
-    /// Distinct keys, ascending.
-    pub(crate) keys: BTreeSet<Vec<u8>>,
+    /// Distinct keys, ascending, each with what its values were.
+    pub(crate) keys: BTreeMap<Vec<u8>, Forms>,
     /// For each field, whether its path met an array.
     pub(crate) multikey: Vec<bool>,
 }
@@ -69,7 +71,7 @@ pub(crate) fn least_key(
     let parts: Vec<Vec<&str>> = fields.iter().map(KeyField::parts).collect();
     let mut extraction = Extraction::new(fields, false, collation, None);
     extraction.expand(start(document, &parts))?;
-    Ok(extraction.found.keys.pop_first().unwrap_or_default())
+    Ok(extraction.found.keys.pop_first().unwrap_or_default().0)
 }
 
 /// The values that one of the document's keys stands for, for a message about it.
@@ -119,7 +121,7 @@ impl<'f> Extraction<'f> {
         collation: Option<&'f Collation>,
         wanted: Option<&'f [u8]>,
     ) -> Self {
-        let found = Keys { keys: BTreeSet::new(), multikey: vec![false; fields.len()] };
+        let found = Keys { keys: BTreeMap::new(), multikey: vec![false; fields.len()] };
         Self { fields, sparse, found, wanted, wanted_values: Vec::new(), collation }
     }
 
@@ -180,12 +182,14 @@ impl<'f> Extraction<'f> {
             return Ok(());
         }
         let mut key = Vec::with_capacity(16 * slots.len());
-        for (slot, field) in slots.iter().zip(self.fields) {
+        let mut forms = Forms::UNKNOWN;
+        for (position, (slot, field)) in slots.iter().zip(self.fields).enumerate() {
             let start = key.len();
-            let value = match *slot {
-                Slot::Value(value) => value,
-                _ => RawBsonRef::Null,
+            let (value, form) = match *slot {
+                Slot::Value(value) => (value, Form::of(value, self.collation.is_some())),
+                _ => (RawBsonRef::Null, Form::of_missing(&field.path)),
             };
+            forms.set(position, form);
             encode(value, self.collation, &mut key)?;
             if field.descending {
                 invert(key.get_mut(start..).unwrap_or_default());
@@ -200,7 +204,14 @@ impl<'f> Extraction<'f> {
                 })
                 .collect();
         }
-        self.found.keys.insert(key);
+        match self.found.keys.entry(key) {
+            Entry::Vacant(place) => drop(place.insert(forms)),
+            // Elements of one array that are equal and not the same.
+            Entry::Occupied(mut known) if *known.get() != forms => {
+                known.insert(Forms::UNKNOWN);
+            }
+            Entry::Occupied(_) => {}
+        }
         Ok(())
     }
 }
@@ -289,7 +300,7 @@ mod tests {
             concatenated(&[int(1), int(2), int(9)]),
             concatenated(&[int(3), RawBsonRef::Null, int(9)]),
         ];
-        assert!(found.keys.iter().eq(&expected));
+        assert!(found.keys.keys().eq(&expected));
         assert_eq!(found.multikey, [true, true, false]);
     }
 
@@ -303,9 +314,9 @@ mod tests {
     #[test]
     fn empty_and_missing_have_keys() {
         let found = keys(&fields(&["a"]), false, None, &rawdoc! {"a": []}).unwrap();
-        assert!(found.keys.iter().eq(&[encoded(RawBsonRef::Undefined, None).unwrap()]));
+        assert!(found.keys.keys().eq(&[encoded(RawBsonRef::Undefined, None).unwrap()]));
         let found = keys(&fields(&["a"]), false, None, &rawdoc! {}).unwrap();
-        assert!(found.keys.iter().eq(&[encoded(RawBsonRef::Null, None).unwrap()]));
+        assert!(found.keys.keys().eq(&[encoded(RawBsonRef::Null, None).unwrap()]));
         assert!(keys(&fields(&["a", "b"]), true, None, &rawdoc! {}).unwrap().keys.is_empty());
         assert_eq!(
             keys(&fields(&["a", "b"]), true, None, &rawdoc! {"b": 1}).unwrap().keys.len(),
@@ -328,6 +339,6 @@ mod tests {
         let found = keys(&[field], false, None, &rawdoc! {"a": 1}).unwrap();
         let mut expected = encoded(RawBsonRef::Int32(1), None).unwrap();
         invert(&mut expected);
-        assert!(found.keys.contains(&expected));
+        assert!(found.keys.contains_key(&expected));
     }
 }

@@ -53,6 +53,57 @@ pub(crate) fn encode_decimal(value: Decimal128, out: &mut Vec<u8>) {
     }
 }
 
+/// How long the longest body is.
+pub(crate) const BODY_MAX: usize = 27;
+
+/// The length of a body by its ninth byte.
+pub(crate) fn body_length(mark: u8) -> usize {
+    if mark == 0 { 9 } else { BODY_MAX }
+}
+
+/// The number of a body, if it is a double.
+pub(crate) fn decode_f64(body: &[u8]) -> Option<f64> {
+    let (floor, rest) = body.split_first_chunk::<8>()?;
+    (rest.first() == Some(&0)).then(|| decode_floor(*floor))
+}
+
+/// The number of a body, if it is a whole one of 64 bits.
+pub(crate) fn decode_i64(body: &[u8]) -> Option<i64> {
+    if let Some(double) = decode_f64(body) {
+        #[expect(clippy::cast_possible_truncation, reason = "compared with what it was")]
+        let whole = double as i64;
+        #[expect(clippy::cast_precision_loss, reason = "only a whole number comes back")]
+        let is_same = whole as f64 == double && whole != i64::MAX;
+        return is_same.then_some(whole);
+    }
+    let (floor, rest) = body.split_first_chunk::<8>()?;
+    let (exponent, rest) = rest.get(1..)?.split_first_chunk::<2>()?;
+    let (mut exponent, mut coefficient) = (*exponent, *rest.first_chunk::<16>()?);
+    let is_negative = decode_floor(*floor) < 0.0;
+    if is_negative {
+        super::invert(&mut exponent);
+        super::invert(&mut coefficient);
+    }
+    let digits = i32::from(u16::from_be_bytes(exponent)).checked_sub(EXPONENT_BIAS)?;
+    let scale = 10_u128.checked_pow(DIGITS.checked_sub(u32::try_from(digits).ok()?)?)?;
+    let coefficient = u128::from_be_bytes(coefficient);
+    if !coefficient.is_multiple_of(scale) {
+        return None;
+    }
+    let magnitude = i128::try_from(coefficient / scale).ok()?;
+    i64::try_from(if is_negative { -magnitude } else { magnitude }).ok()
+}
+
+/// Reads what [`encode_floor`] wrote.
+fn decode_floor(bytes: [u8; 8]) -> f64 {
+    let ordered = u64::from_be_bytes(bytes);
+    match ordered {
+        0 => f64::NAN,
+        _ if ordered >> 63 == 1 => f64::from_bits(ordered & !(1 << 63)),
+        _ => f64::from_bits(!ordered),
+    }
+}
+
 /// 8 bytes that ascend with `value`.
 fn encode_floor(value: f64, out: &mut Vec<u8>) {
     if value.is_nan() {

@@ -1,28 +1,31 @@
 //! Choosing an index.
 //!
 //! Each usable index is judged by what its bounds leave: how many of its first fields are fixed to
-//! single values, whether the next one is limited, and whether it brings the order asked for. The
-//! best one wins; among equals the one with fewer fields, then the older one.
+//! single values, whether the next one is limited, whether it brings the order asked for, and
+//! whether its keys have all that the answer needs. The best one wins; among equals the one with
+//! fewer fields, then the older one.
 
+use std::collections::BTreeSet;
 use std::ops::Bound;
 use std::sync::Arc;
 
 use bson::raw::{RawBson, RawBsonRef, RawDocument};
+use fieldveil_query::FieldPath;
+use fieldveil_query::dependencies::Dependencies;
 use fieldveil_query::filter::{ElemMatch, Filter, Predicate};
 use fieldveil_query::sort::{Sort, SortOrder};
 use fieldveil_query::value::compare_documents;
 
+use super::exact::{are_exact, is_exact_value};
 use super::implies::implies;
-use super::spans::{self, SpanSet, Strings, successor};
-use super::{Access, IndexScan, Plan, Wish};
+use super::ranges::{RANGES_MAX, ranges};
+use super::spans::{self, SpanSet, Strings};
+use super::{Access, Cover, IndexScan, Plan, Wish};
 use crate::catalog::{Data, Index};
 use crate::code::Code;
 use crate::error::{Result, StoreError};
 use crate::index_key;
 use crate::tables::KeyRange;
-
-/// The most ranges that one scan is split into.
-const RANGES_MAX: usize = 1024;
 
 pub(super) fn choose(data: &Data, wish: Wish<'_>) -> Result<Plan> {
     let natural = wish.sort.and_then(Sort::natural);
@@ -40,7 +43,7 @@ pub(super) fn choose(data: &Data, wish: Wish<'_>) -> Result<Plan> {
 }
 
 fn collection_scan(descending: bool) -> Plan {
-    Plan { access: Access::Collection { descending }, is_sorted: false }
+    Plan { access: Access::Collection { descending }, is_sorted: false, is_exact: false }
 }
 
 fn unhinted(data: &Data, wish: Wish<'_>) -> Result<Plan> {
@@ -52,7 +55,8 @@ fn unhinted(data: &Data, wish: Wish<'_>) -> Result<Plan> {
         return Ok(candidate.into_plan());
     }
     if let Some(scans) = branches(data, &conjuncts, wish)? {
-        return Ok(Plan { access: Access::Union(scans), is_sorted: wish.sort.is_none() });
+        let is_sorted = wish.sort.is_none();
+        return Ok(Plan { access: Access::Union(scans), is_sorted, is_exact: false });
     }
     Ok(Plan { is_sorted: wish.sort.is_none_or(Sort::is_empty), ..collection_scan(false) })
 }
@@ -115,6 +119,9 @@ fn between(index: &Arc<Index>, wish: Wish<'_>) -> Result<Plan> {
     };
     let lower = wish.min.map(key).transpose()?;
     let upper = wish.max.map(key).transpose()?;
+    // The bounds come from elsewhere, so that they say nothing of the filter.
+    candidate.is_exact = false;
+    candidate.scan.cover = cover(index, false, wish);
     candidate.scan.ranges = vec![KeyRange {
         lower: lower.map_or(Bound::Unbounded, Bound::Included),
         upper: upper.map_or(Bound::Unbounded, Bound::Excluded),
@@ -158,7 +165,8 @@ fn by_id(data: &Data, conjuncts: &[&Filter], wish: Wish<'_>) -> Result<Option<Pl
         if path.as_str() == "_id" && is_plain {
             let key = index_key::encoded(value, index.spec.collation.as_deref())?;
             let access = Access::Id { index: Arc::clone(index), key };
-            return Ok(Some(Plan { access, is_sorted: true }));
+            let is_exact = conjuncts.len() == 1 && is_exact_value(value);
+            return Ok(Some(Plan { access, is_sorted: true, is_exact }));
         }
     }
     Ok(None)
@@ -218,6 +226,8 @@ struct Candidate {
     /// Whether the field after those is limited.
     is_limited: bool,
     is_sorted: bool,
+    /// Whether the filter selects every document of the ranges.
+    is_exact: bool,
     /// Whether documents may be missing from it that the filter selects.
     misses_some: bool,
     was_sort_asked: bool,
@@ -242,10 +252,12 @@ impl Candidate {
             None => Some(false),
         };
         let ranges = ranges(index, &bounds);
+        let is_exact = ranges.are_complete && are_exact(conjuncts, index, strings);
         let scan = IndexScan {
             index: Arc::clone(index),
-            ranges,
+            ranges: ranges.list,
             descending: direction.unwrap_or(false),
+            cover: cover(index, is_exact, wish),
             bounds,
         };
         Ok(Self {
@@ -253,6 +265,7 @@ impl Candidate {
             fixed,
             is_limited,
             is_sorted: direction.is_some(),
+            is_exact,
             misses_some,
             was_sort_asked: wish.sort.is_some_and(|sort| !sort.is_empty()),
         })
@@ -264,17 +277,34 @@ impl Candidate {
         !self.misses_some && (narrows || (self.was_sort_asked && self.is_sorted))
     }
 
-    fn score(&self) -> (usize, bool, bool, usize) {
+    fn score(&self) -> (usize, bool, bool, bool, usize) {
         let fields = self.scan.index.spec.fields.len();
-        (self.fixed, self.is_limited, self.is_sorted, usize::MAX - fields)
+        let is_covered = self.scan.cover.is_some();
+        (self.fixed, self.is_limited, self.is_sorted, is_covered, usize::MAX - fields)
     }
 
     fn into_plan(self) -> Plan {
         if self.scan.ranges.is_empty() {
-            return Plan { access: Access::Nothing, is_sorted: true };
+            return Plan::nothing();
         }
-        Plan { access: Access::Index(self.scan), is_sorted: self.is_sorted }
+        Plan {
+            access: Access::Index(self.scan),
+            is_sorted: self.is_sorted,
+            is_exact: self.is_exact,
+        }
     }
+}
+
+/// How the index answers alone, if it does. A filter that its bounds do not apply has to be applied
+/// to what its keys give.
+fn cover(index: &Index, is_exact: bool, wish: Wish<'_>) -> Option<Arc<Cover>> {
+    let needs = wish.needs?;
+    let mut filtered = Dependencies::default();
+    if !is_exact {
+        filtered.add_filter(wish.filter)?;
+    }
+    let needed: BTreeSet<&FieldPath> = needs.paths.iter().chain(&filtered.paths).collect();
+    Cover::new(index, &needed).map(Arc::new)
 }
 
 /// Whether a field is one of a few single values.
@@ -368,43 +398,4 @@ fn order(index: &Index, bounds: &[SpanSet], sort: &Sort) -> Option<bool> {
         }
     }
     Some(backwards.unwrap_or(false))
-}
-
-/// The parts of the index that the bounds leave.
-fn ranges(index: &Index, bounds: &[SpanSet]) -> Vec<KeyRange> {
-    let mut prefixes: Vec<Vec<u8>> = vec![Vec::new()];
-    for (field, spans) in index.spec.fields.iter().zip(bounds) {
-        let spans = if field.descending { spans.inverted() } else { spans.clone() };
-        let product = prefixes.len().saturating_mul(spans.spans.len());
-        if spans.is_full() || product > RANGES_MAX {
-            break;
-        }
-        let join = |prefix: &[u8], rest: &[u8]| [prefix, rest].concat();
-        if spans.are_points() {
-            prefixes = prefixes
-                .iter()
-                .flat_map(|prefix| spans.spans.iter().map(|span| join(prefix, &span.start)))
-                .collect();
-            continue;
-        }
-        return prefixes
-            .iter()
-            .flat_map(|prefix| {
-                spans.spans.iter().map(|span| KeyRange {
-                    lower: Bound::Included(join(prefix, &span.start)),
-                    upper: Bound::Excluded(join(prefix, &span.end)),
-                })
-            })
-            .collect();
-    }
-    prefixes
-        .into_iter()
-        .map(|prefix| match prefix.is_empty() {
-            true => KeyRange { lower: Bound::Unbounded, upper: Bound::Unbounded },
-            false => KeyRange {
-                upper: Bound::Excluded(successor(&prefix)),
-                lower: Bound::Included(prefix),
-            },
-        })
-        .collect()
 }

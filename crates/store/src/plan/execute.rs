@@ -2,11 +2,13 @@
 
 use std::collections::{HashSet, VecDeque};
 use std::ops::Bound;
+use std::sync::Arc;
 
 use bson::raw::{RawDocument, RawDocumentBuf};
 
-use super::{Access, IndexScan};
+use super::{Access, Cover, IndexScan};
 use crate::cursor::Take;
+use crate::entry::Entry;
 use crate::error::{Result, StoreError};
 use crate::tables::{CommittedView, KeyRange, View};
 
@@ -26,10 +28,17 @@ pub(crate) struct Statistics {
 pub(crate) struct Execution {
     state: State,
     ahead: usize,
-    /// A record from an index that was refused; it comes first.
-    refused: Option<u64>,
+    /// An entry of an index whose document was refused; it comes first.
+    refused: Option<Row>,
+    /// How documents are made of keys, if they are.
+    cover: Option<Arc<Cover>>,
+    /// What a document made of a key is written into.
+    buffer: Vec<u8>,
     statistics: Statistics,
 }
+
+/// A key and where it leads.
+type Row = (Vec<u8>, Entry);
 
 #[derive(Debug)]
 enum State {
@@ -48,7 +57,7 @@ enum State {
         scans: VecDeque<Ranges>,
         /// Records that came already, where one can come twice.
         seen: Option<HashSet<u64>>,
-        rows: VecDeque<u64>,
+        rows: VecDeque<Row>,
     },
 }
 
@@ -82,7 +91,22 @@ impl Execution {
                 rows: VecDeque::new(),
             },
         };
-        Self { state, ahead: AHEAD_MIN, refused: None, statistics: Statistics::default() }
+        let cover = match access {
+            Access::Index(scan) => scan.cover.clone(),
+            _ => None,
+        };
+        Self { cover, ..Self::begin(state) }
+    }
+
+    fn begin(state: State) -> Self {
+        Self {
+            state,
+            ahead: AHEAD_MIN,
+            refused: None,
+            cover: None,
+            buffer: Vec::new(),
+            statistics: Statistics::default(),
+        }
     }
 
     /// All records after one, in the order of insertion.
@@ -93,7 +117,7 @@ impl Execution {
             rows: VecDeque::new(),
             is_last: false,
         };
-        Self { state, ahead: AHEAD_MIN, refused: None, statistics: Statistics::default() }
+        Self::begin(state)
     }
 
     pub(crate) fn statistics(&self) -> Statistics {
@@ -132,19 +156,30 @@ impl Execution {
                 return Ok(false);
             }
         }
-        while let Some(record) = self.next_record(view)? {
-            let taken = view.show(record, |document| take(record, document))?;
-            let taken = taken.ok_or_else(|| dangling(record))?;
+        while let Some(row) = self.next_entry(view)? {
+            let record = row.1.record;
+            let taken = match self.covered(&row) {
+                Some(document) => take(record, document)?,
+                None => {
+                    let taken = view.show(record, |document| take(record, document))?;
+                    let taken = taken.ok_or_else(|| dangling(record))?;
+                    self.statistics.documents_examined += u64::from(taken != Take::Not);
+                    taken
+                }
+            };
             if taken == Take::Not {
-                self.refused = Some(record);
-                return Ok(false);
+                self.refused = Some(row);
             }
-            self.statistics.documents_examined += 1;
-            if taken == Take::Enough {
+            if taken != Take::More {
                 return Ok(false);
             }
         }
         Ok(true)
+    }
+
+    /// The document of a key, if it needs no other.
+    fn covered(&mut self, (key, entry): &Row) -> Option<&RawDocument> {
+        self.cover.as_ref()?.document(key, *entry, &mut self.buffer)
     }
 
     /// The next record.
@@ -152,7 +187,11 @@ impl Execution {
         if let State::Collection { .. } = self.state {
             return self.next_row(view);
         }
-        let Some(record) = self.next_record(view)? else { return Ok(None) };
+        let Some(row) = self.next_entry(view)? else { return Ok(None) };
+        let record = row.1.record;
+        if let Some(document) = self.covered(&row) {
+            return Ok(Some((record, document.to_owned())));
+        }
         self.statistics.documents_examined += 1;
         match view.record(record)? {
             Some(document) => Ok(Some((record, document))),
@@ -160,8 +199,8 @@ impl Execution {
         }
     }
 
-    /// The next record that an index leads to.
-    fn next_record(&mut self, view: &dyn View) -> Result<Option<u64>> {
+    /// The next entry of an index.
+    fn next_entry(&mut self, view: &dyn View) -> Result<Option<Row>> {
         if let Some(refused) = self.refused.take() {
             return Ok(Some(refused));
         }
@@ -169,11 +208,11 @@ impl Execution {
             State::Done | State::Collection { .. } => Ok(None),
             State::Id { index, key } => {
                 self.statistics.keys_examined += 1;
-                let record = view.entry(*index, key)?;
+                let entry = view.entry(*index, key)?;
                 self.state = State::Done;
-                Ok(record)
+                Ok(entry.map(|entry| (Vec::new(), entry)))
             }
-            State::Indexes { .. } => self.next_entry(view),
+            State::Indexes { .. } => self.next_in_range(view),
         }
     }
 
@@ -194,12 +233,12 @@ impl Execution {
         Ok(row)
     }
 
-    fn next_entry(&mut self, view: &dyn View) -> Result<Option<u64>> {
+    fn next_in_range(&mut self, view: &dyn View) -> Result<Option<Row>> {
         let State::Indexes { scans, seen, rows } = &mut self.state else { return Ok(None) };
         loop {
-            while let Some(record) = rows.pop_front() {
-                if seen.as_mut().is_none_or(|seen| seen.insert(record)) {
-                    return Ok(Some(record));
+            while let Some(row) = rows.pop_front() {
+                if seen.as_mut().is_none_or(|seen| seen.insert(row.1.record)) {
+                    return Ok(Some(row));
                 }
             }
             let Some(scan) = scans.front_mut() else { return Ok(None) };
@@ -211,8 +250,8 @@ impl Execution {
             view.entries(scan.index, range, scan.descending, self.ahead, &mut chunk)?;
             self.statistics.keys_examined += u64::try_from(chunk.len()).unwrap_or(0);
             let is_whole = chunk.len() < self.ahead;
-            rows.extend(chunk.iter().map(|(_, record)| *record));
-            scan.advance(is_whole, chunk.pop().map(|(key, _)| key));
+            scan.advance(is_whole, chunk.last().map(|(key, _)| key.clone()));
+            *rows = chunk.into();
             self.ahead = (self.ahead * 2).min(AHEAD_MAX);
         }
     }

@@ -5,8 +5,8 @@ use bson::rawdoc;
 use fieldveil_query::document::put;
 
 use super::spans::{Span, SpanSet};
-use super::{Access, IndexScan};
-use crate::index_key::type_byte;
+use super::{Access, IndexScan, Plan};
+use crate::index_key::{number, type_byte};
 
 impl Access {
     /// The innermost stages of the winning plan; `filter` is shown where it is applied.
@@ -20,6 +20,13 @@ impl Access {
                     out.append(cstr!("filter"), filter.clone());
                 }
                 out.append(cstr!("direction"), direction(*descending));
+                out
+            }
+            Self::Index(scan) if scan.cover.is_some() => {
+                let mut out = scan.to_document();
+                if !filter.is_empty() {
+                    out.append(cstr!("filter"), filter.clone());
+                }
                 out
             }
             Self::Index(scan) => fetch(filter, scan.to_document()),
@@ -44,8 +51,26 @@ fn direction(descending: bool) -> &'static str {
     if descending { "backward" } else { "forward" }
 }
 
+impl Plan {
+    /// The stage that only counts the entries of one range, if that is all that a count has to do.
+    pub(crate) fn count_scan(&self) -> Option<RawDocumentBuf> {
+        match &self.access {
+            Access::Index(scan)
+                if self.is_exact && scan.cover.is_some() && scan.ranges.len() == 1 =>
+            {
+                Some(scan.describe("COUNT_SCAN"))
+            }
+            _ => None,
+        }
+    }
+}
+
 impl IndexScan {
     fn to_document(&self) -> RawDocumentBuf {
+        self.describe("IXSCAN")
+    }
+
+    fn describe(&self, stage: &str) -> RawDocumentBuf {
         let spec = &self.index.spec;
         let (mut bounds, mut multikey_paths) = (RawDocumentBuf::new(), RawDocumentBuf::new());
         for ((field, spans), multikey) in
@@ -57,7 +82,7 @@ impl IndexScan {
             put(&mut multikey_paths, &field.path, &*paths);
         }
         rawdoc! {
-            "stage": "IXSCAN",
+            "stage": stage,
             "keyPattern": spec.key.clone(),
             "indexName": spec.name.as_str(),
             "isMultiKey": self.index.multikey.contains(&true),
@@ -134,14 +159,8 @@ fn plain(key: &[u8]) -> Option<String> {
 
 /// A number that is a double exactly.
 fn number_text(body: &[u8]) -> Option<String> {
-    let (double, [0]) = body.split_first_chunk::<8>()? else { return None };
-    let ordered = u64::from_be_bytes(*double);
-    let number = match ordered {
-        0 => f64::NAN,
-        _ if ordered >> 63 == 1 => f64::from_bits(ordered & !(1 << 63)),
-        _ => f64::from_bits(!ordered),
-    };
-    Some(number.to_string())
+    let number = if body.len() == 9 { number::decode_f64(body) } else { None };
+    number.map(|number| number.to_string())
 }
 
 /// The value whose successor the key is.

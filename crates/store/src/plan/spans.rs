@@ -7,6 +7,7 @@
 use bson::raw::{RawBson, RawBsonRef};
 use fieldveil_query::collation::Collation;
 use fieldveil_query::filter::{AllItem, ElemMatch, Predicate};
+use fieldveil_query::value::Number;
 
 use crate::error::Result;
 use crate::index_key::{self, type_byte};
@@ -154,6 +155,20 @@ pub(super) struct Strings<'a> {
     pub(super) is_shared: bool,
 }
 
+impl Strings<'_> {
+    /// Whether a value is compared by an order that is not the index's.
+    pub(super) fn differ_for(self, value: RawBsonRef<'_>) -> bool {
+        !self.is_shared
+            && matches!(
+                value,
+                RawBsonRef::String(_)
+                    | RawBsonRef::Symbol(_)
+                    | RawBsonRef::Document(_)
+                    | RawBsonRef::Array(_)
+            )
+    }
+}
+
 struct Values<'a> {
     strings: Strings<'a>,
 }
@@ -229,7 +244,7 @@ impl Values<'_> {
     }
 
     fn equal(&self, value: RawBsonRef<'_>) -> Result<SpanSet> {
-        if self.depends_on_collation(value) {
+        if self.strings.differ_for(value) {
             return Ok(SpanSet::full());
         }
         match value {
@@ -251,6 +266,9 @@ impl Values<'_> {
 
     fn above(&self, value: RawBsonRef<'_>, exclusive: bool) -> Result<SpanSet> {
         let Some(kind) = self.comparable(value) else { return self.incomparable(value) };
+        if is_nan(value) {
+            return self.beside_nan(value, exclusive);
+        }
         let encoded = self.encoded(value)?;
         let start = if exclusive { successor(&encoded) } else { encoded };
         Ok(non_empty(start, vec![kind + 1]))
@@ -258,9 +276,22 @@ impl Values<'_> {
 
     fn below(&self, value: RawBsonRef<'_>, exclusive: bool) -> Result<SpanSet> {
         let Some(kind) = self.comparable(value) else { return self.incomparable(value) };
+        if is_nan(value) {
+            return self.beside_nan(value, exclusive);
+        }
         let encoded = self.encoded(value)?;
         let end = if exclusive { encoded } else { successor(&encoded) };
-        Ok(non_empty(vec![kind], end))
+        let start = match kind {
+            // NaN comes first, and is not less than any number.
+            type_byte::NUMBER => self.encoded(RawBsonRef::Double(f64::NEG_INFINITY))?,
+            _ => vec![kind],
+        };
+        Ok(non_empty(start, end))
+    }
+
+    /// NaN equals itself, and is not comparable with other numbers.
+    fn beside_nan(&self, nan: RawBsonRef<'_>, exclusive: bool) -> Result<SpanSet> {
+        if exclusive { Ok(SpanSet::nothing()) } else { self.point(nan) }
     }
 
     fn point(&self, value: RawBsonRef<'_>) -> Result<SpanSet> {
@@ -275,7 +306,7 @@ impl Values<'_> {
 
     /// The type within which a value is compared.
     fn comparable(&self, value: RawBsonRef<'_>) -> Option<u8> {
-        let is_ordered = is_simple(value) && !self.depends_on_collation(value);
+        let is_ordered = is_simple(value) && !self.strings.differ_for(value);
         is_ordered.then(|| index_key::type_byte_of(value))
     }
 
@@ -300,17 +331,6 @@ impl Values<'_> {
         };
         strings.union(&SpanSet::bracket(type_byte::REGEX))
     }
-
-    fn depends_on_collation(&self, value: RawBsonRef<'_>) -> bool {
-        !self.strings.is_shared
-            && matches!(
-                value,
-                RawBsonRef::String(_)
-                    | RawBsonRef::Symbol(_)
-                    | RawBsonRef::Document(_)
-                    | RawBsonRef::Array(_)
-            )
-    }
 }
 
 /// Values whose comparison stays within their type and looks at nothing but them.
@@ -326,6 +346,10 @@ fn is_simple(value: RawBsonRef<'_>) -> bool {
             | RawBsonRef::DbPointer(_)
             | RawBsonRef::JavaScriptCodeWithScope(_)
     )
+}
+
+fn is_nan(value: RawBsonRef<'_>) -> bool {
+    Number::new(value).is_some_and(Number::is_nan)
 }
 
 fn non_empty(start: Vec<u8>, end: Vec<u8>) -> SpanSet {

@@ -8,8 +8,10 @@ use redb::{ReadableTable, ReadableTableMetadata, Table, WriteTransaction};
 
 use crate::catalog::{Capped, Data, Index};
 use crate::code::Code;
+use crate::entry::Entry;
 use crate::error::{Result, StoreError};
 use crate::index_key::extract::{self, Keys};
+use crate::index_key::forms::Forms;
 use crate::namespace::Namespace;
 use crate::render::render;
 use crate::tables::{
@@ -105,8 +107,8 @@ impl<'t> CollectionWriter<'t> {
         self.begin();
         self.records.insert(record, document.as_bytes())?;
         for (open, keys) in self.indexes.iter_mut().zip(&keys) {
-            for key in &keys.keys {
-                open.insert(key, record)?;
+            for (key, forms) in &keys.keys {
+                open.insert(key, record, *forms)?;
             }
         }
         self.next_record += 1;
@@ -155,11 +157,14 @@ impl<'t> CollectionWriter<'t> {
         self.begin();
         self.records.insert(record, new.as_bytes())?;
         for ((open, old), new) in self.indexes.iter_mut().zip(&old_keys).zip(&new_keys) {
-            for key in old.keys.difference(&new.keys) {
+            for key in old.keys.keys().filter(|key| !new.keys.contains_key(*key)) {
                 open.remove(key, record)?;
             }
-            for key in new.keys.difference(&old.keys) {
-                open.insert(key, record)?;
+            // A value may have become an equal one of another type.
+            for (key, forms) in
+                new.keys.iter().filter(|(key, forms)| old.keys.get(*key) != Some(forms))
+            {
+                open.insert(key, record, *forms)?;
             }
         }
         self.note_multikey(&new_keys);
@@ -173,7 +178,7 @@ impl<'t> CollectionWriter<'t> {
         self.begin();
         self.records.remove(record)?;
         for (open, keys) in self.indexes.iter_mut().zip(&keys) {
-            for key in &keys.keys {
+            for key in keys.keys.keys() {
                 open.remove(key, record)?;
             }
         }
@@ -186,8 +191,8 @@ impl<'t> CollectionWriter<'t> {
         let Some(open) = self.indexes.last_mut() else { return Ok(()) };
         let keys = keys_of(&open.index, document)?;
         check_unique(&self.namespace, open, &keys, Some(record), document)?;
-        for key in &keys.keys {
-            open.insert(key, record)?;
+        for (key, forms) in &keys.keys {
+            open.insert(key, record, *forms)?;
         }
         if let Some(seen) = self.books.multikey.last_mut() {
             note(seen, &keys);
@@ -256,8 +261,9 @@ fn check_unique(
     if !open.index.spec.unique {
         return Ok(());
     }
-    for key in &keys.keys {
-        let holder = open.entries.get(key.as_slice())?.map(|record| record.value());
+    for key in keys.keys.keys() {
+        let holder =
+            open.entries.get(key.as_slice())?.map(|entry| Entry::unpack(entry.value()).record);
         if holder.is_some() && holder != own {
             return Err(duplicate_key(namespace, &open.index, key, document)?);
         }
@@ -288,8 +294,9 @@ fn duplicate_key(
 }
 
 impl OpenIndex<'_> {
-    fn insert(&mut self, key: &[u8], record: u64) -> Result<()> {
-        self.entries.insert(&*entry_key(&self.index, key, record), record)?;
+    fn insert(&mut self, key: &[u8], record: u64, forms: Forms) -> Result<()> {
+        let entry = Entry { record, forms };
+        self.entries.insert(&*entry_key(&self.index, key, record), entry.pack()?)?;
         Ok(())
     }
 
@@ -341,13 +348,13 @@ impl View for CollectionWriter<'_> {
         range: &KeyRange,
         descending: bool,
         max: usize,
-        out: &mut Vec<(Vec<u8>, u64)>,
+        out: &mut Vec<(Vec<u8>, Entry)>,
     ) -> Result<()> {
         read_entries(&self.index(index)?.entries, range, descending, max, out)
     }
 
-    fn entry(&self, index: u64, key: &[u8]) -> Result<Option<u64>> {
-        Ok(self.index(index)?.entries.get(key)?.map(|record| record.value()))
+    fn entry(&self, index: u64, key: &[u8]) -> Result<Option<Entry>> {
+        Ok(self.index(index)?.entries.get(key)?.map(|entry| Entry::unpack(entry.value())))
     }
 
     fn record_count(&self) -> Result<u64> {

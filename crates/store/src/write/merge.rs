@@ -90,6 +90,7 @@ fn record_with_key(
         min: None,
         max: None,
         collation: context.collation.as_deref(),
+        needs: None,
     };
     let view: &dyn View = writer;
     let mut execution = Execution::new(&Plan::choose(data, wish)?.access);

@@ -59,6 +59,7 @@ impl Target {
                 min: None,
                 max: None,
                 collation: self.context.collation.as_deref(),
+                needs: None,
             },
         )
     }
