@@ -1,9 +1,7 @@
 //! The thread that commits the writes which nobody waits for on a thread of their own.
 //!
 //! One, and not any of those for commands that may wait: it frees what a commit needed where that was
-//! allocated, so that memory does not gather in the allocator's caches of many threads. The answers of
-//! a commit are given by a task: to wake many tasks from a task costs less than from outside, and the
-//! next commit need not wait for it.
+//! allocated, so that memory does not gather in the allocator's caches of many threads.
 
 use std::{
     sync::{
@@ -13,40 +11,33 @@ use std::{
     thread::{Builder, JoinHandle},
 };
 
-use fieldveil_store::{Answers, Lead};
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use fieldveil_store::Lead;
 
 /// Has writes committed, by a thread that is made when it is first needed.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Leader(Mutex<State>);
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 enum State {
-    /// What takes the answers, once there are some.
-    Idle(UnboundedSender<Answers>),
+    #[default]
+    Idle,
     Running(Sender<Lead>, JoinHandle<()>),
     Ended,
 }
 
 impl Leader {
-    /// The receiver is for [`give`].
-    pub(crate) fn new() -> (Self, UnboundedReceiver<Answers>) {
-        let (sender, receiver) = unbounded_channel();
-        (Self(Mutex::new(State::Idle(sender))), receiver)
-    }
-
     /// Has the work done that `lead` stands for. Where there is no thread for it, because the server
     /// has ended or the system gives none, it is done here.
     pub(crate) fn call(&self, lead: Lead) {
         let mut state = self.lock();
-        if let State::Idle(answers) = &*state
-            && let Some(running) = State::start(answers.clone())
+        if let State::Idle = *state
+            && let Some(running) = State::start()
         {
             *state = running;
         }
         let undone = match &*state {
             State::Running(leads, _) => leads.send(lead).err().map(|error| error.0),
-            State::Idle(_) | State::Ended => Some(lead),
+            State::Idle | State::Ended => Some(lead),
         };
         drop(state);
         drop(undone);
@@ -67,12 +58,10 @@ impl Leader {
 }
 
 impl State {
-    fn start(answers: UnboundedSender<Answers>) -> Option<Self> {
-        let (sender, leads) = channel::<Lead>();
-        // Answers that nobody takes are given here, for they are dropped.
-        let work = move |lead: Lead| lead.work(|committed| drop(answers.send(committed)));
+    fn start() -> Option<Self> {
+        let (sender, leads) = channel();
         let thread = Builder::new().name("commits".to_owned());
-        let thread = thread.spawn(move || leads.into_iter().for_each(work));
+        let thread = thread.spawn(move || leads.into_iter().for_each(drop::<Lead>));
         match thread {
             Ok(thread) => Some(Self::Running(sender, thread)),
             Err(error) => {
@@ -81,9 +70,4 @@ impl State {
             }
         }
     }
-}
-
-/// Gives the answers until there is no leader any more.
-pub(crate) async fn give(mut answers: UnboundedReceiver<Answers>) {
-    while answers.recv().await.is_some() {}
 }

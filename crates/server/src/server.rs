@@ -4,11 +4,11 @@ use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use fieldveil_store::{Store, StoreError};
 use fieldveil_wire::BindAddress;
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    leader::{self, Leader},
+    leader::Leader,
     options::Options,
     service::{Endpoint, Running},
     shared::Shared,
@@ -70,8 +70,6 @@ pub struct Server {
     /// What goes on beside the connections.
     tasks: JoinSet<()>,
     leader: Arc<Leader>,
-    /// Gives the leader's answers.
-    answers: JoinHandle<()>,
     address: SocketAddr,
 }
 
@@ -95,7 +93,6 @@ impl Server {
         while self.tasks.join_next().await.is_some() {}
         // What is left are writes whose clients have gone. It fails only if it was cancelled.
         let _ = tokio::task::spawn_blocking(move || self.leader.end()).await;
-        let _ = self.answers.await;
     }
 }
 
@@ -210,8 +207,7 @@ impl ServerBuilder {
             max_connections: self.options.max_connections,
             tls,
         };
-        let (leader, answers) = Leader::new();
-        let shared = Arc::new(Shared::new(store, self.options, leader, shutdown.clone())?);
+        let shared = Arc::new(Shared::new(store, self.options, shutdown.clone())?);
         let running = Running::start(Arc::clone(&shared), endpoint, shutdown)
             .await
             .map_err(|source| StartError::Bind { address, source })?;
@@ -221,7 +217,6 @@ impl ServerBuilder {
         let mut tasks = JoinSet::new();
         tasks.spawn(Arc::clone(&shared).write_profiles());
         tasks.spawn(async move { shared.sweep().await });
-        let answers = tokio::spawn(leader::give(answers));
-        Ok(Server { running, tasks, leader, answers, address })
+        Ok(Server { running, tasks, leader, address })
     }
 }

@@ -63,7 +63,6 @@ impl Shared {
     pub(crate) fn new(
         store: Store,
         options: Options,
-        leader: Leader,
         shutdown: CancellationToken,
     ) -> Result<Self, StoreError> {
         Ok(Self {
@@ -82,7 +81,7 @@ impl Shared {
             process_id: ObjectId::new(),
             shutdown,
             readers: Arc::new(Semaphore::new(READERS)),
-            leader: Arc::new(leader),
+            leader: Arc::default(),
             address: OnceLock::new(),
         })
     }

@@ -64,4 +64,3 @@ pub use write::{
     InsertOutcome, StatementOutcome, UpdateOutcome, UpdateStatement, WriteError, WriteOptions,
     WriteStatement,
 };
-pub use writer::Answers;

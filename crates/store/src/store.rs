@@ -22,7 +22,7 @@ use crate::snapshot::Snapshot;
 use crate::storage::{Medium, OpenError, Opened};
 use crate::tables::{CATALOG, META, NEXT_ID_ROW, Tables};
 use crate::transaction::{Outcome, Transaction};
-use crate::writer::{Answers, Commit, Queue};
+use crate::writer::{Commit, Queue};
 
 /// How a store is opened.
 #[derive(Clone, Debug)]
@@ -189,27 +189,15 @@ impl Store {
 
 /// The duty to commit what is queued, if nobody else has done it by then.
 ///
-/// Writes may wait for whoever has it. So it has to get to a thread that may wait, and be done there:
-/// by [`Lead::work`], or by dropping it.
+/// Writes may wait for whoever has it. So it has to get to a thread that may wait, and be dropped
+/// there, which does the work.
 #[derive(Debug)]
 #[must_use = "drop it on a thread that may wait"]
 pub struct Lead(Store);
 
-impl Lead {
-    /// Does the work. The answers of each commit are given to `deliver`, which may have another
-    /// thread drop them: this one goes on with the next commit meanwhile.
-    pub fn work(self, mut deliver: impl FnMut(Answers)) {
-        self.lead(&mut deliver);
-    }
-
-    fn lead(&self, deliver: &mut dyn FnMut(Answers)) {
-        self.0.0.queue.lead(&*self.0.0, deliver);
-    }
-}
-
 impl Drop for Lead {
     fn drop(&mut self) {
-        self.lead(&mut drop);
+        self.0.0.queue.lead(&*self.0.0);
     }
 }
 

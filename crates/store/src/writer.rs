@@ -12,8 +12,8 @@
 //!
 //! Those whose writes were committed together come back with their next writes together too, a
 //! moment later. If the thread took the first of them at once, the others would wait for a flush
-//! that serves one; if it took all, nobody would prepare anything while they are committed. So it
-//! works for half of the writers at a time: while these are committed, the other half prepare.
+//! that serves one. So it lets half of them come before it goes on: while these are committed, the
+//! other half prepare theirs.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -25,10 +25,8 @@ use crate::transaction::Transaction;
 /// The longest that a leader waits for more writes; no longer than the last commit took, either.
 const GATHER_MAX: Duration = Duration::from_millis(1);
 
-/// A leader that works for many does not leave the rest for later if it is no more than this.
-const SHARE_MIN: usize = 16;
-
-const PANICKED: &str = "a write of this commit panicked";
+/// How often a leader takes what has come, before it commits.
+const TAKES: usize = 3;
 
 /// A write in the queue.
 trait Job: Send {
@@ -36,8 +34,6 @@ trait Job: Send {
     fn run(&mut self, transaction: &mut Transaction<'_>);
     /// Hands the result out, or the error that kept it from being committed.
     fn finish(self: Box<Self>, committed: Result<()>);
-    /// Whether a thread waits for the result.
-    fn is_waited_for(&self) -> bool;
     /// Who leads if the owner of this job is to see to it.
     fn successor(&self) -> Successor;
 }
@@ -105,7 +101,7 @@ impl Queue {
         {
             // Should a write panic, its callers get an error and the next one leads.
             let _hand_over = HandOver(self);
-            drop(self.round(store, usize::MAX));
+            self.round(store);
         }
         slot.take().unwrap_or_else(|| Err(StoreError::internal("a write was lost in a panic")))
     }
@@ -133,20 +129,18 @@ impl Queue {
         }
     }
 
-    /// Works on everything that is queued until nothing is, unless somebody else does. The answers
-    /// of each commit are given to `deliver`, but for those that a thread waits for.
-    pub(crate) fn lead(&self, store: &dyn Commit, deliver: &mut dyn FnMut(Answers)) {
+    /// Works on everything that is queued until nothing is, unless somebody else does.
+    pub(crate) fn lead(&self, store: &dyn Commit) {
         if std::mem::replace(&mut self.lock().leader, Leader::Working) == Leader::Working {
             return;
         }
         let _hand_over = HandOver(self);
-        let mut pace = Pace::default();
-        while self.gather(&pace) {
+        let mut wanted = 1;
+        let mut limit = Duration::ZERO;
+        while self.gather(wanted, limit) {
             let begun = Instant::now();
-            let mut answers = self.round(store, pace.share());
-            pace.note(answers.jobs.len(), self.lock().jobs.len(), begun.elapsed());
-            answers.give_waiting();
-            deliver(answers);
+            wanted = self.round(store).div_ceil(2);
+            limit = begun.elapsed().min(GATHER_MAX);
         }
     }
 
@@ -160,72 +154,51 @@ impl Queue {
         state
     }
 
-    /// Waits until enough jobs are queued, or for long enough; says whether there are any.
-    fn gather(&self, pace: &Pace) -> bool {
+    /// Waits until that many jobs are queued, or for that long; says whether there are any. One job
+    /// alone is not waited for.
+    fn gather(&self, wanted: usize, limit: Duration) -> bool {
         let mut state = self.lock();
-        let wanted = pace.writers.div_ceil(2);
         if wanted > 1 && state.jobs.len() < wanted {
             state.wanted = Some(wanted);
-            let waiting = self
-                .gathered
-                .wait_timeout_while(state, pace.patience, |state| state.wanted.is_some());
+            let waiting =
+                self.gathered.wait_timeout_while(state, limit, |state| state.wanted.is_some());
             state = waiting.unwrap_or_else(PoisonError::into_inner).0;
             state.wanted = None;
         }
         !state.jobs.is_empty()
     }
 
-    /// Works on the oldest jobs of the queue, so many at most.
-    fn round(&self, store: &dyn Commit, max: usize) -> Answers {
-        let jobs = self.take(max);
-        let mut answers = Answers { jobs, committed: Err(StoreError::internal(PANICKED)) };
-        answers.committed = store.commit(&mut |transaction| {
-            for job in &mut answers.jobs {
-                // A panic must not unwind through the storage engine, which would have to
-                // repair its file; nothing of this commit is kept.
-                let run = AssertUnwindSafe(|| job.run(transaction));
-                if catch_unwind(run).is_err() {
-                    transaction.fail(StoreError::internal(PANICKED));
-                    return;
+    /// Works on everything that is queued now, and on what comes while it does; says how many jobs
+    /// that were.
+    fn round(&self, store: &dyn Commit) -> usize {
+        let mut jobs = Batch(std::mem::take(&mut self.lock().jobs));
+        let committed = store.commit(&mut |transaction| {
+            let mut begin = 0;
+            for take in 0..TAKES {
+                if take > 0 {
+                    begin = jobs.0.len();
+                    jobs.0.append(&mut self.lock().jobs);
+                }
+                for job in jobs.0.iter_mut().skip(begin) {
+                    // A panic must not unwind through the storage engine, which would have to
+                    // repair its file; nothing of this commit is kept.
+                    let run = AssertUnwindSafe(|| job.run(transaction));
+                    if catch_unwind(run).is_err() {
+                        transaction.fail(StoreError::internal("a write of this commit panicked"));
+                        return;
+                    }
                 }
             }
         });
-        answers
-    }
-
-    /// Takes the oldest jobs of the queue, so many at most.
-    fn take(&self, max: usize) -> Vec<Box<dyn Job>> {
-        let jobs = &mut self.lock().jobs;
-        if jobs.len() <= max {
-            return std::mem::take(jobs);
+        let count = jobs.0.len();
+        for job in std::mem::take(&mut jobs.0) {
+            job.finish(committed.clone());
         }
-        let rest = jobs.split_off(max);
-        std::mem::replace(jobs, rest)
+        count
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// How a leader shares the writers out among its commits.
-#[derive(Default)]
-struct Pace {
-    /// How many there seem to be.
-    writers: usize,
-    last: usize,
-    patience: Duration,
-}
-
-impl Pace {
-    fn share(&self) -> usize {
-        self.writers.div_ceil(2).max(SHARE_MIN)
-    }
-
-    fn note(&mut self, count: usize, queued: usize, took: Duration) {
-        self.writers = count + queued.max(self.last);
-        self.last = count;
-        self.patience = took.min(GATHER_MAX);
     }
 }
 
@@ -250,33 +223,14 @@ impl State {
     }
 }
 
-/// The answers to the writes of one commit. To drop it is to give them: whatever happens to the
-/// leader, they are given.
-pub struct Answers {
-    jobs: Vec<Box<dyn Job>>,
-    committed: Result<()>,
-}
+/// Jobs that are answered even if the leader unwinds.
+struct Batch(Vec<Box<dyn Job>>);
 
-impl Answers {
-    /// Gives those that a thread waits for.
-    fn give_waiting(&mut self) {
-        for job in self.jobs.extract_if(.., |job| job.is_waited_for()) {
-            job.finish(self.committed.clone());
-        }
-    }
-}
-
-impl Drop for Answers {
+impl Drop for Batch {
     fn drop(&mut self) {
-        for job in std::mem::take(&mut self.jobs) {
-            job.finish(self.committed.clone());
+        for job in std::mem::take(&mut self.0) {
+            job.finish(Err(StoreError::internal("another write of the same commit panicked")));
         }
-    }
-}
-
-impl std::fmt::Debug for Answers {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Answers").field("count", &self.jobs.len()).finish_non_exhaustive()
     }
 }
 
@@ -314,10 +268,6 @@ where
         self.slot.put(Answer::Done(outcome(committed, self.result)));
     }
 
-    fn is_waited_for(&self) -> bool {
-        true
-    }
-
     fn successor(&self) -> Successor {
         let slot = Arc::clone(&self.slot);
         Successor::Waiting(Box::new(move || slot.put(Answer::Lead)))
@@ -346,10 +296,6 @@ where
 
     fn finish(self: Box<Self>, committed: Result<()>) {
         (self.done)(outcome(committed, self.result));
-    }
-
-    fn is_waited_for(&self) -> bool {
-        false
     }
 
     fn successor(&self) -> Successor {
