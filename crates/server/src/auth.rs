@@ -1,5 +1,6 @@
 //! Who a client is, and what that allows.
 
+pub(crate) mod permission;
 pub(crate) mod role;
 pub(crate) mod scram;
 pub(crate) mod user;

@@ -7,8 +7,8 @@ use fieldveil_store::{Interrupt, Namespace};
 
 use crate::{
     arguments::{Arguments, type_name},
-    auth, codes,
-    dispatch::not_authorized,
+    auth::{self, permission::not_authorized},
+    codes,
     error::CommandError,
     peer::Peer,
     profiler,

@@ -6,9 +6,9 @@ use bson::{RawArrayBuf, RawBson, RawDocument, RawDocumentBuf, raw::cstr, rawdoc}
 use fieldveil_store::{FindOptions, Namespace};
 
 use crate::{
+    auth::permission::not_authorized,
     call::Call,
     codes,
-    dispatch::not_authorized,
     error::{CommandError, CommandResult},
     reply::count,
     table::{Access, Command, Scope},

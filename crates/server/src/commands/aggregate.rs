@@ -5,11 +5,11 @@ use fieldveil_store::{AggregateOptions, Namespace};
 
 use crate::{
     arguments::{Arguments, integer, type_name},
+    auth::permission::not_authorized,
     call::Call,
     codes,
     commands::{cursor::first_batch, explain, index, operation},
     cursors::{DEFAULT_FIRST_BATCH, OpenCursor, Source},
-    dispatch::not_authorized,
     error::{CommandError, CommandResult},
     table::{Access, Command},
 };

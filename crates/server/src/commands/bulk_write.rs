@@ -8,7 +8,7 @@ use fieldveil_store::{
 
 use crate::{
     arguments::{Arguments, type_name},
-    auth,
+    auth::{self, permission::not_authorized},
     call::Call,
     codes,
     commands::{
@@ -16,7 +16,6 @@ use crate::{
         write::{self, array_filters},
     },
     cursors::{DEFAULT_FIRST_BATCH, OpenCursor, Source},
-    dispatch::not_authorized,
     error::{CommandError, CommandResult},
     reply::{append_all, count},
     retry,

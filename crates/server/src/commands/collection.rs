@@ -5,11 +5,11 @@ use fieldveil_store::Namespace;
 
 use crate::{
     arguments::Arguments,
+    auth::permission::not_authorized,
     call::Call,
     codes,
     commands::cursor::first_batch,
     cursors::{OpenCursor, Source},
-    dispatch::not_authorized,
     error::{CommandError, CommandResult},
     profiler,
     reply::count,

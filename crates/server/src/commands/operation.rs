@@ -11,10 +11,10 @@ use fieldveil_store::AggregateOptions;
 
 use crate::{
     arguments::{Arguments, GENERIC},
+    auth::permission::not_authorized,
     call::Call,
     codes,
     commands::aggregate::Target,
-    dispatch::not_authorized,
     error::{CommandError, CommandResult},
     operations::Operation,
     peer::Peer,

@@ -5,13 +5,13 @@ use bson::{RawArray, RawArrayBuf, RawBsonRef, RawDocument, RawDocumentBuf, raw::
 use crate::{
     arguments::Arguments,
     auth::{
+        permission::not_authorized,
         role::Role,
         scram::Mechanism,
         user::{User, UserName},
     },
     call::Call,
     codes,
-    dispatch::not_authorized,
     error::{CommandError, CommandResult},
     table::{Access, Command},
 };
