@@ -89,13 +89,11 @@ impl<'a> Call<'a> {
     /// # Errors
     /// When it is missing, or holds something else than documents.
     pub(crate) fn documents(&self, name: &str) -> Result<Vec<RawDocumentBuf>, CommandError> {
-        let sequence = self.request.sequences.iter().find(|it| it.identifier == name);
-        if let Some(sequence) = sequence {
-            return Ok(sequence.documents.clone());
+        if self.request.sequence(name).is_none() {
+            self.arguments.required(name, self.arguments.array(name))?;
         }
-        let array = self.arguments.required(name, self.arguments.array(name))?;
         let mut documents = Vec::new();
-        for (index, value) in array.into_iter().enumerate() {
+        for (index, value) in self.request.elements(name).into_iter().flatten().enumerate() {
             match value {
                 Ok(RawBsonRef::Document(document)) => documents.push(document.to_owned()),
                 Ok(value) => {

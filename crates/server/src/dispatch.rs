@@ -13,11 +13,11 @@ use crate::{
     arguments::integer,
     auth::permission::names_profile,
     check::unknown,
-    commands::operation,
     error::{CommandError, CommandResult},
     fail_points::{self, WriteFault},
     finish::finish,
     peer::Peer,
+    profiler::Ended,
     request::Request,
     run::{MAX_AWAIT, place_and_await},
     service::{Answer, Service},
@@ -116,7 +116,7 @@ fn account(
     if shared.profiler.is_on() && command.name != "profile" {
         let millis = i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX);
         shared.profiler.add(&request.database, millis, || {
-            operation::profiled(peer, command, request, result, millis)
+            Ended { peer, command, request, result, millis }.documents()
         });
     }
 }
@@ -146,12 +146,7 @@ fn write_fault(shared: &Shared, command: &Command, request: &Request) -> Option<
     };
     let number = request.body.get("txnNumber").ok().flatten().and_then(integer)?;
     let session = sessions::parse_id(request.body.get_document("lsid").ok()?).ok()?;
-    let sequence = request.sequences.iter().find(|it| it.identifier == statements);
-    let count = match (sequence, request.body.get_array(statements)) {
-        (Some(sequence), _) => sequence.documents.len(),
-        (None, Ok(array)) => array.into_iter().count(),
-        (None, Err(_)) => 1,
-    };
+    let count = request.elements(statements).map_or(1, Iterator::count);
     shared.fail_points.for_retryable_write(session, number, count)
 }
 

@@ -17,6 +17,10 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::{error::CommandError, shared::Shared};
 
+mod document;
+
+pub(crate) use document::Ended;
+
 /// The collection of each database that holds them.
 pub(crate) const COLLECTION: &str = "system.profile";
 

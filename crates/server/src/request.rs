@@ -1,6 +1,6 @@
 //! A command, however it was framed.
 
-use bson::{RawArrayBuf, RawDocument, RawDocumentBuf, raw::CString};
+use bson::{RawArrayBuf, RawBsonRef, RawDocument, RawDocumentBuf, raw::CString};
 use fieldveil_wire::{Message, MsgFlags, Operation, Sequence};
 
 use crate::{codes, error::CommandError, reply::append_all};
@@ -64,6 +64,24 @@ impl Request {
                 "a reply was received where a request is expected",
             )),
         }
+    }
+
+    /// The documents that were sent apart from the body under a name.
+    pub(crate) fn sequence(&self, name: &str) -> Option<&[RawDocumentBuf]> {
+        let sequence = self.sequences.iter().find(|it| it.identifier == name);
+        sequence.map(|sequence| sequence.documents.as_slice())
+    }
+
+    /// The elements of an array that may be in the body or sent apart; `None` if it is neither.
+    /// One that is both is taken from apart.
+    pub(crate) fn elements(
+        &self,
+        name: &str,
+    ) -> Option<impl Iterator<Item = bson::error::Result<RawBsonRef<'_>>>> {
+        let apart = self.sequence(name);
+        let array = if apart.is_none() { Some(self.body.get_array(name).ok()?) } else { None };
+        let apart = apart.into_iter().flatten().map(|it| Ok(RawBsonRef::Document(it)));
+        Some(apart.chain(array.into_iter().flatten()))
     }
 
     /// The command with its sequences as arrays in the body.
@@ -151,14 +169,30 @@ mod tests {
         }
     }
 
-    #[test]
-    fn sequences_become_arrays() {
-        let mut operation = OpMsg::new(rawdoc! { "insert": "c", "$db": "d" });
+    fn with_sequence(body: RawDocumentBuf) -> Request {
+        let mut operation = OpMsg::new(body);
         operation.sequences.push(Sequence {
             identifier: "documents".into(),
             documents: vec![rawdoc! { "_id": 1 }],
         });
-        let request = Request::from_operation(Operation::Msg(operation)).unwrap();
+        Request::from_operation(Operation::Msg(operation)).unwrap()
+    }
+
+    #[test]
+    fn elements_are_in_the_body_or_apart() {
+        let apart = with_sequence(rawdoc! { "insert": "c", "documents": [2, 3], "$db": "d" });
+        let found: Vec<_> = apart.elements("documents").unwrap().map(Result::unwrap).collect();
+        assert_eq!(found, [RawBsonRef::Document(&rawdoc! { "_id": 1 })]);
+        assert!(apart.elements("updates").is_none());
+        let body = rawdoc! { "insert": "c", "documents": [2, {}], "updates": 1, "$db": "d" };
+        let request = message(body).unwrap();
+        assert_eq!(request.elements("documents").unwrap().count(), 2);
+        assert!(request.elements("updates").is_none());
+    }
+
+    #[test]
+    fn sequences_become_arrays() {
+        let request = with_sequence(rawdoc! { "insert": "c", "$db": "d" });
         let expected = rawdoc! { "insert": "c", "$db": "d", "documents": [{ "_id": 1 }] };
         assert_eq!(request.merged(), expected);
     }

@@ -2,11 +2,7 @@
 
 use std::sync::Arc;
 
-use bson::{
-    RawArrayBuf, RawBsonRef, RawDocument, RawDocumentBuf,
-    raw::{CStr, cstr},
-    rawdoc,
-};
+use bson::{RawArrayBuf, RawBsonRef, RawDocument, RawDocumentBuf, raw::cstr, rawdoc};
 use fieldveil_store::AggregateOptions;
 
 use crate::{
@@ -32,9 +28,6 @@ pub(crate) const COMMANDS: &[Command] = &[
 
 /// Larger commands are not shown whole.
 const SHOWN_BYTES: usize = 1024;
-
-/// And so in the profiler's documents.
-const PROFILED_BYTES: usize = 50 * 1024;
 
 /// Their arguments may hold a password.
 const SECRET: [&str; 5] = ["createUser", "updateUser", "saslStart", "saslContinue", "authenticate"];
@@ -167,7 +160,7 @@ fn describe(
 }
 
 /// MongoDB's name for the kind of an operation.
-fn kind(command: &str) -> &str {
+pub(crate) fn kind(command: &str) -> &str {
     match command {
         "find" => "query",
         "getMore" => "getmore",
@@ -177,7 +170,8 @@ fn kind(command: &str) -> &str {
     }
 }
 
-fn namespace(request: &Request) -> String {
+/// The database and collection that a command names.
+pub(crate) fn namespace(request: &Request) -> String {
     let first = request.body.get(&request.name).ok().flatten();
     let collection = match first {
         Some(RawBsonRef::String(name)) => name,
@@ -187,7 +181,7 @@ fn namespace(request: &Request) -> String {
 }
 
 /// The command without its document sequences. Secrets are left out, and long ones cut short.
-fn body(command: &Command, request: &Request, limit: usize) -> RawDocumentBuf {
+pub(crate) fn body(command: &Command, request: &Request, limit: usize) -> RawDocumentBuf {
     let body = &request.body;
     if SECRET.contains(&command.name) {
         return rawdoc! { "$redacted": command.name };
@@ -197,138 +191,6 @@ fn body(command: &Command, request: &Request, limit: usize) -> RawDocumentBuf {
         return rawdoc! { "$truncated": format!("{} of {size} bytes", command.name) };
     }
     body.clone()
-}
-
-/// A command that has ended, as documents of the profiler: one for each update or delete of it, as
-/// MongoDB does, which share its time.
-pub(crate) fn profiled(
-    peer: &Peer,
-    command: &Command,
-    request: &Request,
-    result: &CommandResult,
-    millis: i64,
-) -> Vec<RawDocumentBuf> {
-    let statements = match command.name {
-        "update" => statements(request, "updates"),
-        "delete" => statements(request, "deletes"),
-        _ => Vec::new(),
-    };
-    let entry =
-        |shown, counts, millis| entry(peer, command, request, (shown, counts), result, millis);
-    if statements.is_empty() {
-        return vec![entry(body(command, request, PROFILED_BYTES), true, millis)];
-    }
-    let count = statements.len();
-    let millis = millis / i64::try_from(count).unwrap_or(i64::MAX);
-    statements.into_iter().map(|statement| entry(statement, count == 1, millis)).collect()
-}
-
-/// The statements of a command that writes, with its comment.
-fn statements(request: &Request, name: &str) -> Vec<RawDocumentBuf> {
-    let comment = request.body.get("comment").ok().flatten();
-    let shown = |statement: &RawDocument| {
-        let size = statement.as_bytes().len();
-        if size > PROFILED_BYTES {
-            return rawdoc! { "$truncated": format!("a statement of {size} bytes") };
-        }
-        let mut shown = RawDocumentBuf::new();
-        for (name, value) in statement.iter().flatten() {
-            match value {
-                RawBsonRef::String(index) if name == "hint" => {
-                    shown.append(name, rawdoc! { "$hint": index });
-                }
-                value => shown.append(name, value),
-            }
-        }
-        if let Some(comment) = comment {
-            shown.append(cstr!("comment"), comment);
-        }
-        shown
-    };
-    let sequence = request.sequences.iter().find(|it| it.identifier == name);
-    match (sequence, request.body.get_array(name)) {
-        (Some(sequence), _) => sequence.documents.iter().map(|it| shown(it)).collect(),
-        (None, Ok(array)) => {
-            array.into_iter().flatten().filter_map(|it| it.as_document()).map(shown).collect()
-        }
-        (None, Err(_)) => Vec::new(),
-    }
-}
-
-/// One document of the profiler: what is shown of the command, and whether all that the reply counts
-/// is of it.
-fn entry(
-    peer: &Peer,
-    command: &Command,
-    request: &Request,
-    (shown, counts): (RawDocumentBuf, bool),
-    result: &CommandResult,
-    millis: i64,
-) -> RawDocumentBuf {
-    let mut shown = rawdoc! {
-        "op": kind(command.name),
-        "ns": namespace(request),
-        "command": shown,
-    };
-    match result {
-        Ok(reply) => {
-            if counts {
-                append_outcome(&mut shown, command, reply);
-            }
-            let bytes = i32::try_from(reply.as_bytes().len()).unwrap_or(i32::MAX);
-            shown.append(cstr!("responseLength"), bytes);
-        }
-        Err(error) => {
-            shown.append(cstr!("ok"), 0);
-            shown.append(cstr!("errMsg"), error.message.as_str());
-            shown.append(cstr!("errName"), fieldveil_query::code_name(error.code));
-            shown.append(cstr!("errCode"), error.code);
-        }
-    }
-    shown.append(cstr!("protocol"), "op_msg");
-    shown.append(cstr!("millis"), i32::try_from(millis).unwrap_or(i32::MAX));
-    shown.append(cstr!("ts"), bson::DateTime::now());
-    shown.append(cstr!("client"), peer.address.to_string());
-    let state = peer.state();
-    if let Some(name) = &state.app_name {
-        shown.append(cstr!("appName"), name.as_str());
-    }
-    let users: RawArrayBuf = state
-        .authenticated
-        .iter()
-        .map(|name| rawdoc! { "user": name.user.as_str(), "db": name.database.as_str() })
-        .collect();
-    shown.append(cstr!("allUsers"), users);
-    let user = state.authenticated.first();
-    let user = user.map_or_else(String::new, |it| format!("{}@{}", it.user, it.database));
-    shown.append(cstr!("user"), user);
-    shown
-}
-
-/// What a reply says about how much was done.
-fn append_outcome(shown: &mut RawDocumentBuf, command: &Command, reply: &RawDocument) {
-    let fields: &[(&str, &CStr)] = match command.name {
-        "insert" => &[("n", cstr!("ninserted"))],
-        "delete" => &[("n", cstr!("ndeleted"))],
-        "update" => &[("n", cstr!("nMatched")), ("nModified", cstr!("nModified"))],
-        _ => &[],
-    };
-    for (from, to) in fields {
-        if let Ok(Some(value)) = reply.get(from) {
-            shown.append(*to, value);
-        }
-    }
-    let Ok(cursor) = reply.get_document("cursor") else { return };
-    let batch = cursor.get_array("firstBatch").or_else(|_| cursor.get_array("nextBatch"));
-    if let Ok(batch) = batch {
-        let count = i32::try_from(batch.into_iter().count()).unwrap_or(i32::MAX);
-        shown.append(cstr!("nreturned"), count);
-    }
-    match cursor.get_i64("id") {
-        Ok(0) => shown.append(cstr!("cursorExhausted"), true),
-        Ok(id) => shown.append(cstr!("cursorid"), id),
-        Err(_) => {}
-    }
 }
 
 fn kill_op(call: &Call<'_>) -> CommandResult {
