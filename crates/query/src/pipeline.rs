@@ -15,8 +15,10 @@ use crate::{FieldPath, QueryError};
 mod accumulator;
 mod parse;
 mod print;
+mod reach;
 
 pub use accumulator::{Accumulator, WINDOW_ONLY};
+pub use reach::Reach;
 
 /// A sequence of stages.
 #[derive(Debug, Clone, PartialEq, Default)]

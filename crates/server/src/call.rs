@@ -7,11 +7,9 @@ use fieldveil_store::{Interrupt, Namespace};
 
 use crate::{
     arguments::{Arguments, type_name},
-    auth::{self, permission::not_authorized},
     codes,
     error::CommandError,
     peer::Peer,
-    profiler,
     request::Request,
     sessions::SessionId,
     shared::Shared,
@@ -54,27 +52,6 @@ impl<'a> Call<'a> {
     pub(crate) fn may(&self, access: Access, database: &str) -> bool {
         !self.shared.options.authentication
             || self.peer.users(self.shared).iter().any(|user| user.may(access, database))
-    }
-
-    /// Refuses bytes that name a collection which only some may read: that of the users, and the
-    /// profiler's, which shows other users' commands. Whatever names them would be a way to them.
-    ///
-    /// # Errors
-    /// Code 13.
-    pub(crate) fn check_names(&self, database: &str, bytes: &[u8]) -> Result<(), CommandError> {
-        if !self.shared.options.authentication {
-            return Ok(());
-        }
-        let has = |name: &str| bytes.windows(name.len()).any(|part| part == name.as_bytes());
-        let (_, users) = auth::users::NAMESPACE;
-        let is_root =
-            || self.may(Access::ServerAdmin, "admin") && self.may(Access::UserAdmin, "admin");
-        if (has(users) && !is_root())
-            || (has(profiler::COLLECTION) && !self.may(Access::DatabaseAdmin, database))
-        {
-            return Err(not_authorized(self.request));
-        }
-        Ok(())
     }
 
     /// When a read or write of this command has to stop.

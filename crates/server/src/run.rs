@@ -154,7 +154,10 @@ fn ended_early(command: &Command, error: &dyn fmt::Display) -> CommandError {
 }
 
 /// Checks what every command shares, then runs it; briefly if it may not take long.
-fn run(
+///
+/// # Errors
+/// Those of the command.
+pub(crate) fn run(
     shared: &Shared,
     peer: &Peer,
     command: &Command,

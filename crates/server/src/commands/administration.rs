@@ -63,7 +63,7 @@ fn data_size(call: &Call<'_>) -> CommandResult {
     let key = owned(arguments.document("keyPattern")?);
     let estimate = arguments.bool("estimate")?.unwrap_or(false);
     arguments.finish()?;
-    call.check_names(namespace.database(), namespace.collection().as_bytes())?;
+    call.check_read(namespace.database(), namespace.collection())?;
     if !call.may(Access::Read, namespace.database()) {
         return Err(not_authorized(call.request));
     }

@@ -60,11 +60,11 @@ fn aggregate(call: &Call<'_>) -> CommandResult {
     arguments.finish()?;
     refuse_stages(pipeline)?;
     check_read_concern(arguments, pipeline)?;
+    call.check_pipeline(pipeline)?;
     let with_documents = with_own_documents(call, &target, pipeline)?;
     let pipeline = with_documents.as_deref().unwrap_or(pipeline);
 
     let database = &call.request.database;
-    authorize(call, pipeline)?;
     let found = call.shared.store.aggregate(database, target.collection(), pipeline, options)?;
     if writes(pipeline) {
         call.shared.clock.tick();
@@ -218,28 +218,6 @@ fn check_read_concern(arguments: &Arguments<'_>, pipeline: &RawArray) -> Result<
         ));
     }
     Ok(())
-}
-
-/// Refuses to write where the client may only read, and to read the users through the back door.
-fn authorize(call: &Call<'_>, pipeline: &RawArray) -> Result<(), CommandError> {
-    if !call.shared.options.authentication {
-        return Ok(());
-    }
-    call.check_names(&call.request.database, pipeline.as_bytes())?;
-    let may_write = !writes(pipeline) || call.may(Access::Write, target_database(call, pipeline));
-    if may_write { Ok(()) } else { Err(not_authorized(call.request)) }
-}
-
-/// The database that `$out` or `$merge` writes to.
-fn target_database<'a>(call: &'a Call<'_>, pipeline: &'a RawArray) -> &'a str {
-    let last = pipeline.into_iter().flatten().last().and_then(|stage| stage.as_document());
-    let named = last.and_then(|stage| {
-        if let Ok(out) = stage.get_document("$out") {
-            return out.get_str("db").ok();
-        }
-        stage.get_document("$merge").ok()?.get_document("into").ok()?.get_str("db").ok()
-    });
-    named.unwrap_or(&call.request.database)
 }
 
 fn writes(pipeline: &RawArray) -> bool {

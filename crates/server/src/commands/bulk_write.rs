@@ -8,7 +8,7 @@ use fieldveil_store::{
 
 use crate::{
     arguments::{Arguments, type_name},
-    auth::{self, permission::not_authorized},
+    auth::permission::not_authorized,
     call::Call,
     codes,
     commands::{
@@ -70,7 +70,6 @@ fn bulk_write(call: &Call<'_>) -> CommandResult {
 
 /// `nsInfo`: the namespaces that operations name by number.
 fn namespaces(call: &Call<'_>) -> Result<Vec<Namespace>, CommandError> {
-    let (database, collection) = auth::users::NAMESPACE;
     let mut namespaces = Vec::new();
     for entry in call.documents("nsInfo")? {
         let arguments = Arguments::new("bulkWrite.nsInfo", &entry)?;
@@ -83,12 +82,10 @@ fn namespaces(call: &Call<'_>) -> Result<Vec<Namespace>, CommandError> {
         let namespace = Namespace::parse(arguments.required("ns", arguments.string("ns"))?)?;
         arguments.ignore(&["collectionUUID"]);
         arguments.finish()?;
-        let is_users = namespace.database() == database && namespace.collection() == collection;
-        if !call.may(Access::Write, namespace.database())
-            || (is_users && call.shared.options.authentication)
-        {
+        if !call.may(Access::Write, namespace.database()) {
             return Err(not_authorized(call.request));
         }
+        call.check_write(namespace.database(), namespace.collection())?;
         namespaces.push(namespace);
     }
     Ok(namespaces)

@@ -44,7 +44,7 @@ const COMMAND_FIELDS: &[&str] = &[
 fn create(call: &Call<'_>) -> CommandResult {
     let namespace = call.namespace()?;
     let options = own_fields(&call.request.body);
-    call.check_names(&call.request.database, options.as_bytes())?;
+    call.check_view(&options)?;
     call.shared.store.create_collection(&namespace, &options)?;
     call.shared.clock.tick();
     Ok(rawdoc! {})
@@ -53,7 +53,7 @@ fn create(call: &Call<'_>) -> CommandResult {
 fn modify(call: &Call<'_>) -> CommandResult {
     let namespace = call.namespace()?;
     let changes = own_fields(&call.request.body);
-    call.check_names(&call.request.database, changes.as_bytes())?;
+    call.check_view(&changes)?;
     let reply = call.shared.store.modify_collection(&namespace, &changes)?;
     call.shared.clock.tick();
     Ok(reply)
@@ -68,7 +68,7 @@ fn rename(call: &Call<'_>) -> CommandResult {
     arguments.finish()?;
     let (from, to) = (Namespace::parse(from)?, Namespace::parse(to)?);
     for namespace in [&from, &to] {
-        call.check_names(namespace.database(), namespace.collection().as_bytes())?;
+        call.check_write(namespace.database(), namespace.collection())?;
         if !call.may(Access::Index, namespace.database())
             || !call.may(Access::Write, namespace.database())
         {

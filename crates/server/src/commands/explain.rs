@@ -5,6 +5,7 @@ use fieldveil_store::{ExplainTarget, Namespace, Verbosity};
 
 use crate::{
     arguments::Arguments,
+    auth::permission::authorize,
     call::Call,
     codes,
     commands::{
@@ -14,7 +15,7 @@ use crate::{
     error::{CommandError, CommandResult},
     reply::append_all,
     request::Request,
-    table::{Access, Command},
+    table::{self, Access, Command},
 };
 
 pub(crate) const COMMANDS: &[Command] =
@@ -42,6 +43,9 @@ fn explain(call: &Call<'_>) -> CommandResult {
         _ => return Err(CommandError::bad_value("Explain failed due to an empty command")),
     };
     let request = Request { name, body: inner, ..call.request.clone() };
+    if let Some(command) = table::find(&request.name) {
+        authorize(call.shared, call.peer, command, &request)?;
+    }
     let nested = Call {
         is_brief: false,
         shared: call.shared,
@@ -124,6 +128,7 @@ fn pipeline_target(
 ) -> Result<(Namespace, ExplainTarget), CommandError> {
     let options = aggregate::options(call)?;
     call.arguments.finish()?;
+    call.check_pipeline(pipeline)?;
     match target {
         Target::Collection(namespace) => Ok((
             namespace.clone(),
