@@ -106,10 +106,19 @@ impl FieldPath {
     }
 }
 
-/// Paths of which none is another or lies below it. A new one is compared with all in the time of its
-/// own length.
+/// Paths of which none is another or lies below it, so that each can be given a value of its own. A
+/// new one is compared with all in the time of its own length.
+///
+/// ```
+/// use fieldveil_query::{FieldPath, Overlap, PathSet};
+///
+/// let (name, first) = (FieldPath::new("name"), FieldPath::new("name.first"));
+/// let mut set = PathSet::default();
+/// assert_eq!(set.insert(&name), Ok(()));
+/// assert_eq!(set.insert(&first), Err(Overlap::Below("name")));
+/// ```
 #[derive(Debug, Default)]
-pub(crate) struct PathSet<'a> {
+pub struct PathSet<'a> {
     root: Branch<'a>,
 }
 
@@ -124,7 +133,7 @@ struct Branch<'a> {
 
 /// Why a path cannot be beside those of a [`PathSet`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Overlap<'a> {
+pub enum Overlap<'a> {
     /// It is there.
     Same,
     /// It lies below this one.
@@ -140,8 +149,8 @@ impl<'a> PathSet<'a> {
     /// Adds a path.
     ///
     /// # Errors
-    /// The set is of no more use then.
-    pub(crate) fn insert(&mut self, path: &'a FieldPath) -> Result<(), Overlap<'a>> {
+    /// How it overlaps with another. The set is of no more use then.
+    pub fn insert(&mut self, path: &'a FieldPath) -> Result<(), Overlap<'a>> {
         let text = path.as_str();
         let mut branch = &mut self.root;
         let mut at = 0;

@@ -257,9 +257,14 @@ fn upserts_start_from_the_filter() {
         insert(rawdoc! { "a": 1, "_id": 5 }, rawbson!({ "b": 1 })).unwrap(),
         rawdoc! { "_id": 5, "b": 1 }
     );
-    assert_eq!(
-        insert(rawdoc! { "a": 1, "a.b": 2 }, rawbson!({ "$set": { "c": 1 } })).unwrap_err().code(),
-        54
-    );
+    for (filter, overlap) in [
+        (rawdoc! { "a": 1, "a.b": 2 }, "both paths 'a.b' and 'a' are matched"),
+        (rawdoc! { "b": 0, "a.b": 2, "a": 1 }, "both paths 'a' and 'a.b' are matched"),
+        (rawdoc! { "$and": [{ "a": 1 }, { "a": 1 }] }, "path 'a' is matched twice"),
+    ] {
+        let error = insert(filter, rawbson!({ "$set": { "c": 1 } })).unwrap_err();
+        assert_eq!(error.code(), 54);
+        assert!(error.message().ends_with(overlap), "{error}");
+    }
     assert_eq!(insert(rawdoc! { "_id": 1 }, rawbson!({ "_id": 2 })).unwrap_err().code(), 66);
 }

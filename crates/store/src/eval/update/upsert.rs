@@ -3,33 +3,20 @@
 use bson::raw::{RawBson, RawDocument, RawDocumentBuf};
 use fieldveil_query::document::append;
 use fieldveil_query::filter::Filter;
-use fieldveil_query::{FieldPath, QueryError};
+use fieldveil_query::{FieldPath, Overlap, PathSet, QueryError};
 
 use super::tree::Tree;
 
 /// The filter's equalities as a document; for a replacement only `_id`.
 pub(super) fn base(filter: &Filter, only_id: bool) -> Result<RawDocumentBuf, QueryError> {
-    let mut used: Vec<&FieldPath> = Vec::new();
+    let equalities = filter.equalities();
+    let mut used = PathSet::default();
     let mut fields = Vec::new();
-    for (path, value) in filter.equalities() {
+    for &(path, value) in &equalities {
         if only_id && path.as_str() != "_id" {
             continue;
         }
-        if let Some(other) =
-            used.iter().find(|other| other.is_prefix_of(path) || path.is_prefix_of(other))
-        {
-            return Err(QueryError::new(
-                54,
-                if *other == path {
-                    format!("cannot infer query fields to set, path '{path}' is matched twice")
-                } else {
-                    format!(
-                        "cannot infer query fields to set, both paths '{path}' and '{other}' are \
-                         matched"
-                    )
-                },
-            ));
-        }
+        used.insert(path).map_err(|overlap| matched_twice(path, overlap, &equalities))?;
         if let RawBson::Document(inner) = value
             && let Some(Ok((name, _))) = inner.iter().next()
             && name.as_str().starts_with('$')
@@ -42,11 +29,36 @@ pub(super) fn base(filter: &Filter, only_id: bool) -> Result<RawDocumentBuf, Que
                 ),
             ));
         }
-        used.push(path);
         let components: Vec<&str> = path.components().collect();
         insert(&mut fields, &components, value);
     }
     Tree::Document(fields).to_document()
+}
+
+/// The error of a path that overlaps with one before it.
+fn matched_twice(
+    path: &FieldPath,
+    overlap: Overlap<'_>,
+    equalities: &[(&FieldPath, &RawBson)],
+) -> QueryError {
+    let below = || {
+        let is_below = |other: &&FieldPath| *other != path && path.is_prefix_of(other);
+        equalities.iter().map(|(other, _)| *other).find(is_below).map(FieldPath::as_str)
+    };
+    let other = match overlap {
+        Overlap::Same => {
+            return QueryError::new(
+                54,
+                format!("cannot infer query fields to set, path '{path}' is matched twice"),
+            );
+        }
+        Overlap::Below(other) | Overlap::Mixed(other) => other,
+        Overlap::Above => below().unwrap_or_default(),
+    };
+    QueryError::new(
+        54,
+        format!("cannot infer query fields to set, both paths '{path}' and '{other}' are matched"),
+    )
 }
 
 fn insert(fields: &mut Vec<(String, Tree)>, components: &[&str], value: &RawBson) {
