@@ -1,10 +1,12 @@
 //! The store from outside: what is written is there, also after opening again.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::sync::mpsc::{Receiver, Sender, channel};
+
 use bson::{RawBson, RawDocumentBuf, rawdoc};
 use fieldveil_store::{
-    BulkOutcome, Code, CountOptions, FindOptions, IndexChoice, Interrupt, Namespace, OpenError,
-    Store, StoreError, StoreOptions, Take, WriteOptions, WriteStatement,
+    BulkOutcome, Code, CountOptions, FindOptions, IndexChoice, Interrupt, Lead, Namespace,
+    OpenError, Store, StoreError, StoreOptions, Take, WriteOptions, WriteStatement,
 };
 
 fn people() -> Namespace {
@@ -324,7 +326,7 @@ fn keys_are_returned_in_the_place_of_documents() {
 #[test]
 fn writes_without_a_thread_that_waits_share_commits_with_those_that_wait() {
     let store = Store::in_memory().unwrap();
-    let (sender, receiver) = std::sync::mpsc::channel();
+    let (sender, receiver) = channel();
     std::thread::scope(|scope| {
         for thread in 0..4 {
             let (store, sender) = (&store, sender.clone());
@@ -349,64 +351,90 @@ fn writes_without_a_thread_that_waits_share_commits_with_those_that_wait() {
     assert_eq!(store.count(&people(), CountOptions::default()).unwrap(), 400);
 }
 
+type Outcome = Result<BulkOutcome, StoreError>;
+
+/// Writes that nobody waits for.
+#[derive(Clone)]
+struct Posts {
+    store: Store,
+    outcomes: Sender<Outcome>,
+    leads: Sender<Lead>,
+}
+
+/// What has come of them, and who has been asked to commit them.
+struct Posted {
+    outcomes: Receiver<Outcome>,
+    leads: Receiver<Lead>,
+}
+
+fn posts() -> (Posts, Posted) {
+    let (outcomes, done) = channel();
+    let (leads, appointed) = channel();
+    let store = Store::in_memory().unwrap();
+    (Posts { store, outcomes, leads }, Posted { outcomes: done, leads: appointed })
+}
+
+impl Posts {
+    /// Hands in the insertion of a document, and calls `then` when it is done.
+    fn post(&self, id: i32, then: impl FnOnce() + Send + 'static) {
+        let (outcomes, leads) = (self.outcomes.clone(), self.leads.clone());
+        self.store.bulk_later(
+            vec![(people(), WriteStatement::Insert(rawdoc! {"_id": id}))],
+            WriteOptions::default(),
+            move |outcome| {
+                outcomes.send(outcome).unwrap();
+                then();
+            },
+            move |lead| leads.send(lead).unwrap(),
+        );
+    }
+}
+
+impl Posted {
+    /// Has the next who has been asked commit what is there.
+    fn lead(&self) {
+        drop(self.leads.recv().unwrap());
+    }
+
+    /// How many are done; each is told of once.
+    fn done(&self) -> usize {
+        let outcomes = self.outcomes.try_iter();
+        outcomes.inspect(|outcome| assert!(outcome.as_ref().unwrap().results[0].is_ok())).count()
+    }
+}
+
 /// Every thread that could lead may itself be one that waits for its write.
 #[test]
 fn a_write_that_waits_does_not_wait_for_a_leader_who_is_long_in_coming() {
-    let store = Store::in_memory().unwrap();
-    let (sender, receiver) = std::sync::mpsc::channel();
-    let (appoint, appointed) = std::sync::mpsc::channel();
-    let post = |id: i32| {
-        let (sender, appoint) = (sender.clone(), appoint.clone());
-        store.bulk_later(
-            vec![(people(), WriteStatement::Insert(rawdoc! {"_id": id}))],
-            WriteOptions::default(),
-            move |outcome| sender.send(outcome).unwrap(),
-            move |lead| appoint.send(lead).unwrap(),
-        );
-    };
-    let is_done = || receiver.try_recv().is_ok_and(|outcome| outcome.unwrap().results[0].is_ok());
+    let (posts, posted) = posts();
+    let post = |id| posts.post(id, || ());
     post(1);
     post(2);
-    assert!(!is_done());
+    assert_eq!(posted.done(), 0);
     let document = vec![rawdoc! {"_id": 3}];
-    assert_eq!(store.insert(&people(), document, &WriteOptions::default()).unwrap().inserted, 1);
-    assert!(is_done() && is_done());
+    let inserted = posts.store.insert(&people(), document, &WriteOptions::default()).unwrap();
+    assert_eq!((inserted.inserted, posted.done()), (1, 2));
     post(4);
     // The first leader comes at last, and does what it finds; the second finds nothing.
-    drop(appointed.recv().unwrap());
-    assert!(is_done());
-    drop(appointed.recv().unwrap());
+    posted.lead();
+    assert_eq!(posted.done(), 1);
+    posted.lead();
     post(5);
-    drop(appointed.recv().unwrap());
-    assert!(is_done());
-    assert_eq!(store.count(&people(), CountOptions::default()).unwrap(), 5);
+    posted.lead();
+    assert_eq!(posted.done(), 1);
+    assert_eq!(posts.store.count(&people(), CountOptions::default()).unwrap(), 5);
 }
 
 /// A leader lets some of those come back whose writes it has committed; they need not.
 #[test]
 fn a_leader_does_not_wait_long_for_writes_that_do_not_come() {
-    let store = Store::in_memory().unwrap();
-    let (sender, receiver) = std::sync::mpsc::channel();
-    let (appoint, appointed) = std::sync::mpsc::channel();
-    for id in 0..8 {
-        let (store, sender, appoint) = (store.clone(), sender.clone(), appoint.clone());
-        let insert = |id: i32| vec![(people(), WriteStatement::Insert(rawdoc! {"_id": id}))];
-        store.clone().bulk_later(
-            insert(id),
-            WriteOptions::default(),
-            move |outcome| {
-                sender.send(outcome).unwrap();
-                // One of the eight writes again.
-                if id == 0 {
-                    let done = move |outcome| sender.send(outcome).unwrap();
-                    store.bulk_later(insert(8), WriteOptions::default(), done, drop);
-                }
-            },
-            move |lead| appoint.send(lead).unwrap(),
-        );
+    let (posts, posted) = posts();
+    // One of the eight writes again.
+    let again = posts.clone();
+    posts.post(0, move || again.post(8, || ()));
+    for id in 1..8 {
+        posts.post(id, || ());
     }
-    drop(appointed.recv().unwrap());
-    let outcomes: Vec<BulkOutcome> = receiver.try_iter().map(Result::unwrap).collect();
-    assert_eq!(outcomes.len(), 9);
-    assert!(outcomes.iter().all(|outcome| outcome.results[0].is_ok()));
+    posted.lead();
+    assert_eq!(posted.done(), 9);
 }
