@@ -61,7 +61,7 @@ mod tests {
     use crate::raw::scan;
 
     #[test]
-    fn nesting_beyond_the_limit_is_refused() {
+    fn nesting_beyond_the_limit_is_refused_by_a_check_and_by_a_scan() {
         let nested = |levels: usize| {
             let mut document = rawdoc! {};
             for _ in 0..levels {
@@ -69,8 +69,11 @@ mod tests {
             }
             document
         };
-        assert!(check(nested(MAX_DEPTH).as_bytes()).is_ok());
-        assert!(check(nested(MAX_DEPTH + 1).as_bytes()).is_err());
+        let (deepest, deeper) = (nested(MAX_DEPTH), nested(MAX_DEPTH + 1));
+        assert!(check(deepest.as_bytes()).is_ok());
+        assert!(scan(deepest.as_bytes(), |_| true).is_ok());
+        assert!(check(deeper.as_bytes()).is_err());
+        assert!(scan(deeper.as_bytes(), |_| true).is_err());
     }
 
     #[test]

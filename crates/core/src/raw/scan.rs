@@ -216,19 +216,6 @@ mod tests {
         assert_eq!(out, document.as_bytes());
     }
 
-    #[test]
-    fn nesting_beyond_the_limit_is_refused() {
-        let nested = |levels: usize| {
-            let mut document = rawdoc! {};
-            for _ in 0..levels {
-                document = rawdoc! { "a": document };
-            }
-            document
-        };
-        assert!(scan(nested(MAX_DEPTH).as_bytes(), |_| true).is_ok());
-        assert!(scan(nested(MAX_DEPTH + 1).as_bytes(), |_| true).is_err());
-    }
-
     proptest! {
         #[test]
         fn zeros_are_found_wherever_they_are(bytes in proptest::collection::vec(0u8..3, 0..40)) {
