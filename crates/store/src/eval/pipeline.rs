@@ -26,6 +26,7 @@ mod group;
 mod lookup;
 mod order;
 mod output;
+mod packed;
 mod transform;
 mod unwind;
 mod window;
@@ -128,12 +129,12 @@ pub struct Environment {
     pub source: Arc<dyn Source>,
     /// Bytes one stage may hold; see [`DEFAULT_MEMORY_LIMIT`].
     pub memory_limit: usize,
-    /// Where a sort may put what it may not hold.
+    /// Where a stage may put what it may not hold.
     pub spill: Option<Arc<Path>>,
 }
 
 impl Environment {
-    /// What a sort may use.
+    /// What a stage that sorts may use.
     pub(crate) fn sort_budget(&self) -> crate::order::Budget {
         crate::order::Budget { memory_bytes: self.memory_limit, spill: self.spill.clone() }
     }
@@ -232,10 +233,8 @@ fn apply(
             environment,
         )?,
         Stage::BucketAuto { group_by, buckets, output, granularity } => {
-            if granularity.is_some() {
-                return Err(QueryError::not_supported("the option 'granularity' of $bucketAuto"));
-            }
-            bucket::bucket_auto(input, group_by, *buckets, output.as_deref(), environment)?
+            let (output, granularity) = (output.as_deref(), granularity.as_deref());
+            bucket::bucket_auto(input, group_by, *buckets, output, granularity, environment)?
         }
         Stage::Facet(facets) => compose::facet(input, facets, environment)?,
         Stage::UnionWith { from, pipeline } => {

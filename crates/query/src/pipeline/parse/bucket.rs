@@ -2,7 +2,7 @@
 
 use bson::raw::RawBsonRef;
 
-use super::{count, missing_option, object, text, type_name, unknown_option};
+use super::{count, missing_option, object, type_name, unknown_option};
 use crate::QueryError;
 use crate::expression::Expression;
 use crate::pipeline::{Accumulator, Stage};
@@ -98,13 +98,26 @@ pub(super) fn bucket_auto(argument: RawBsonRef<'_>) -> Result<Stage, QueryError>
                 buckets = Some(wanted);
             }
             "output" => output = Some(outputs("$bucketAuto", value, 40244)?),
-            "granularity" => granularity = Some(text("$bucketAuto", "granularity", value)?),
+            "granularity" => granularity = Some(series(value)?),
             other => return Err(unknown_option("$bucketAuto", other, 40245)),
         }
     }
     let group_by = group_by.ok_or_else(|| missing_option("$bucketAuto", "groupBy", 40246))?;
     let buckets = buckets.ok_or_else(|| missing_option("$bucketAuto", "buckets", 40246))?;
     Ok(Stage::BucketAuto { group_by, buckets, output, granularity })
+}
+
+fn series(value: RawBsonRef<'_>) -> Result<String, QueryError> {
+    match value {
+        RawBsonRef::String(name) => Ok(name.to_owned()),
+        _ => Err(QueryError::new(
+            40261,
+            format!(
+                "The $bucketAuto 'granularity' field must be a string, but found type: {}",
+                type_name(value)
+            ),
+        )),
+    }
 }
 
 fn outputs(

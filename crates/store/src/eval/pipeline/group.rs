@@ -17,11 +17,11 @@ use fieldveil_query::sort::Sort;
 
 use super::accumulator::{Ordered, Plan, State};
 use super::{
-    Budget, DOCUMENTS_PER_CHECK, Documents, Environment, deferred, listed, order, size_of,
+    Budget, DOCUMENTS_PER_CHECK, Documents, Environment, deferred, listed, order, packed, size_of,
 };
 use crate::eval::expression::{Compiled, Scope, Value};
 use crate::eval::projection::whole_number;
-use crate::order::{SortKeys, Sorted, Sorter};
+use crate::order::{Sorted, Sorter};
 
 /// What of a stage's memory a sort of the documents without room may take.
 const SORT_SHARE: usize = 4;
@@ -36,7 +36,7 @@ pub(super) struct Grouper {
 }
 
 /// The accumulators of a stage.
-struct Fields {
+pub(super) struct Fields {
     stage: &'static str,
     plans: Vec<(String, Plan)>,
     environment: Environment,
@@ -48,14 +48,8 @@ impl Grouper {
         fields: &[(String, Accumulator)],
         environment: &Environment,
     ) -> Result<Self, QueryError> {
-        let plans = fields
-            .iter()
-            .map(|(name, accumulator)| {
-                Ok((name.clone(), Plan::compile(accumulator, &environment.context)?))
-            })
-            .collect::<Result<_, QueryError>>()?;
         Ok(Self {
-            fields: Fields { stage, plans, environment: environment.clone() },
+            fields: Fields::compile(stage, fields, environment)?,
             groups: BTreeMap::new(),
             budget: Budget::new(stage, environment),
             rest: None,
@@ -71,7 +65,8 @@ impl Grouper {
         if let Some(rest) = &mut self.rest
             && (self.fields.can_grow() || !self.groups.contains_key(&key))
         {
-            return Ok(rest.add(0, pack(&key, document)?)?);
+            let id = key.value.as_ref().unwrap_or(&RawBson::Null);
+            return Ok(rest.add(0, packed::pack(id, document)?)?);
         }
         let states = match self.groups.entry(key) {
             Entry::Occupied(entry) => entry.into_mut(),
@@ -95,7 +90,7 @@ impl Grouper {
         let Self { fields, groups, rest, .. } = self;
         let Some(rest) = rest else {
             return Ok(Box::new(
-                groups.into_iter().map(move |(id, states)| fields.finish(id, states)),
+                groups.into_iter().map(move |(id, states)| fields.finish(id.value, states)),
             ));
         };
         let rows = rest.finish()?.peekable();
@@ -104,6 +99,20 @@ impl Grouper {
 }
 
 impl Fields {
+    pub(super) fn compile(
+        stage: &'static str,
+        fields: &[(String, Accumulator)],
+        environment: &Environment,
+    ) -> Result<Self, QueryError> {
+        let plans = fields
+            .iter()
+            .map(|(name, accumulator)| {
+                Ok((name.clone(), Plan::compile(accumulator, &environment.context)?))
+            })
+            .collect::<Result<_, QueryError>>()?;
+        Ok(Self { stage, plans, environment: environment.clone() })
+    }
+
     fn key(&self, id: Value) -> Ordered {
         let collation = self.environment.context.collation.clone();
         Ordered { value: Some(id.unwrap_or(RawBson::Null)), collation }
@@ -119,12 +128,14 @@ impl Fields {
         key.value.as_ref().map_or(0, size_of) + 64 * self.plans.len()
     }
 
-    fn start(&self, first: &RawDocument) -> Result<Vec<State>, QueryError> {
+    /// What a group has gathered before its first document.
+    pub(super) fn start(&self, first: &RawDocument) -> Result<Vec<State>, QueryError> {
         let context = &self.environment.context;
         self.plans.iter().map(|(_, plan)| plan.start(first, context)).collect()
     }
 
-    fn add(
+    /// Adds a document to what a group has gathered; what that takes is counted and not checked.
+    pub(super) fn add(
         &self,
         states: &mut [State],
         document: &RawDocument,
@@ -137,46 +148,28 @@ impl Fields {
         Ok(())
     }
 
-    fn finish(&self, id: Ordered, states: Vec<State>) -> Result<RawDocumentBuf, QueryError> {
+    /// The document of a group.
+    pub(super) fn finish(
+        &self,
+        id: Value,
+        states: Vec<State>,
+    ) -> Result<RawDocumentBuf, QueryError> {
         let mut document = RawDocumentBuf::new();
-        append(&mut document, "_id", &id.value.unwrap_or(RawBson::Null))?;
+        append(&mut document, "_id", &id.unwrap_or(RawBson::Null))?;
         for ((name, plan), state) in self.plans.iter().zip(states) {
             append(&mut document, name, &plan.finish(state))?;
         }
         Ok(document)
     }
 
-    /// Sorts what [`pack`] makes, on disk.
+    /// Sorts documents by the id of their group, on disk.
     fn sorter(&self, exceeded: &Budget) -> Result<Sorter, QueryError> {
         let environment = &self.environment;
         if environment.spill.is_none() {
             exceeded.check()?;
         }
-        let by_id = Sort::parse(&bson::rawdoc! { "id": 1 })?;
-        let keys = SortKeys::new(&by_id, environment.context.collation.clone())?;
-        let mut budget = environment.sort_budget();
-        budget.memory_bytes /= SORT_SHARE;
-        Ok(Sorter::new(keys, usize::MAX, budget))
+        packed::sorter(&Sort::default(), environment.memory_limit / SORT_SHARE, environment)
     }
-}
-
-/// A document and the id of its group, inside of a document, for arrays sort by their elements.
-fn pack(key: &Ordered, document: &RawDocument) -> Result<RawDocumentBuf, QueryError> {
-    let mut id = RawDocumentBuf::new();
-    append(&mut id, "v", key.value.as_ref().unwrap_or(&RawBson::Null))?;
-    let mut packed = RawDocumentBuf::new();
-    packed.append(bson::raw::cstr!("id"), id);
-    packed.append(bson::raw::cstr!("d"), document);
-    Ok(packed)
-}
-
-/// The id that was packed.
-fn packed_id(packed: &RawDocument) -> Result<Value, QueryError> {
-    Ok(packed.get_document("id").map_err(unpacked)?.get("v")?.map(RawBson::from))
-}
-
-fn unpacked(error: bson::error::Error) -> QueryError {
-    QueryError::new(1, format!("the temporary file of a group holds something else: {error}"))
 }
 
 /// Makes the groups of which documents are on disk, and then the others.
@@ -197,8 +190,8 @@ impl Remaining {
                 self.rows.next().transpose()?;
                 break;
             };
-            let key = self.fields.key(packed_id(packed)?);
-            let document = packed.get_document("d").map_err(unpacked)?;
+            let key = self.fields.key(Some(packed::value(packed)?));
+            let document = packed::document(packed)?;
             let (_, states) = match &mut current {
                 Some((id, _)) if *id != key => break,
                 Some(current) => current,
@@ -215,7 +208,7 @@ impl Remaining {
                 self.fields.environment.source.go_on()?;
             }
         }
-        current.map(|(id, states)| self.fields.finish(id, states)).transpose()
+        current.map(|(id, states)| self.fields.finish(id.value, states)).transpose()
     }
 }
 
@@ -225,7 +218,7 @@ impl Iterator for Remaining {
     fn next(&mut self) -> Option<Self::Item> {
         self.next_group().transpose().or_else(|| {
             let (id, states) = self.groups.pop_first()?;
-            Some(self.fields.finish(id, states))
+            Some(self.fields.finish(id.value, states))
         })
     }
 }

@@ -6,6 +6,9 @@ use fieldveil_query::value::equal;
 
 use super::*;
 
+mod buckets;
+mod disk;
+
 /// Collections in memory.
 #[derive(Default)]
 struct Memory {
@@ -317,53 +320,6 @@ fn collections_too_large_to_hold_are_asked_for_each_document() {
         environment.memory_limit = 10;
         assert_eq!(run_on(&input, &stages, &environment).unwrap(), held, "{stages:?}");
     }
-}
-
-#[test]
-fn groups_that_do_not_fit_are_made_on_disk() {
-    let directory = tempfile::tempdir().unwrap();
-    let ids = |n: i32| match n % 7 {
-        0 => rawbson!(n % 50),
-        1 => rawbson!(f64::from(n % 50)),
-        2 => rawbson!([n % 40, "x"]),
-        3 => rawbson!({ "a": n % 30 }),
-        4 => rawbson!(format!("text {}", n % 60)),
-        5 => rawbson!([]),
-        _ => RawBson::Null,
-    };
-    let documents: Vec<RawDocumentBuf> = (0..2000_i32)
-        .map(|n| n.wrapping_mul(7919) % 2000)
-        .map(|n| rawdoc! { "k": ids(n), "n": n, "s": "y".repeat((n % 90) as usize) })
-        .collect();
-    for fields in [
-        rawdoc! { "sum": { "$sum": "$n" }, "first": { "$first": "$s" } },
-        rawdoc! { "list": { "$push": "$n" }, "last": { "$last": "$s" }, "most": { "$max": "$s" } },
-        rawdoc! { "set": { "$addToSet": { "$mod": ["$n", 9] } }, "median": {
-        "$median": { "input": "$n", "method": "approximate" } } },
-        rawdoc! { "top": { "$topN": { "n": 3, "sortBy": { "n": -1 }, "output": "$s" } } },
-        rawdoc! { "few": { "$lastN": { "n": 2, "input": "$s" } }, "m": { "$mergeObjects": "$$ROOT" } },
-    ] {
-        let mut stage = rawdoc! { "_id": "$k" };
-        for field in fields.iter() {
-            let (name, value) = field.unwrap();
-            stage.append(name, RawBson::from(value));
-        }
-        let stages = rawbson!([{ "$group": stage }]);
-        let pipeline = Pipeline::parse(stages.as_array().unwrap()).unwrap();
-        let mut environment = environment(Arc::new(Memory::default()));
-        let grouped = |environment: &Environment| {
-            let groups = run(&pipeline, listed(documents.clone()), environment)?;
-            let mut groups = groups.collect::<Result<Vec<_>, _>>()?;
-            groups.sort_by(|left, right| left.as_bytes().cmp(right.as_bytes()));
-            Ok::<_, QueryError>(groups)
-        };
-        let held = grouped(&environment).unwrap();
-        environment.memory_limit = 12_000;
-        assert_eq!(grouped(&environment).unwrap_err().code(), 292, "{fields:?}");
-        environment.spill = Some(Arc::from(directory.path()));
-        assert!(grouped(&environment).unwrap() == held, "{fields:?}");
-    }
-    assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
 }
 
 #[test]
