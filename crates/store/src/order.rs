@@ -13,8 +13,10 @@ use crate::code::Code;
 use crate::error::{Result, StoreError};
 use crate::index_key::extract::{self, KeyField};
 
+mod list;
 mod spill;
 
+pub(crate) use list::{List, ListWriter};
 use spill::Runs;
 
 /// Makes byte strings that compare as documents sort.

@@ -16,8 +16,8 @@ use crate::code::Code;
 use crate::error::{Result, StoreError};
 use crate::storage;
 
-/// How much of a run is read at a time.
-const CHUNK: usize = 64 * 1024;
+/// How much is read at a time.
+pub(super) const CHUNK: usize = 64 * 1024;
 
 /// The bytes before a row's key: number, record, and the lengths of key and document.
 const HEADER: usize = 24;
@@ -149,14 +149,14 @@ fn words(header: [u8; HEADER]) -> [u64; 3] {
     words
 }
 
-fn cut_off() -> StoreError {
-    StoreError::internal("the temporary file of a sort is cut off")
+pub(super) fn cut_off() -> StoreError {
+    StoreError::internal("the temporary file of an operation is cut off")
 }
 
-fn failed(error: io::Error) -> StoreError {
+pub(super) fn failed(error: io::Error) -> StoreError {
     let code = match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Code::OUT_OF_DISK_SPACE,
         _ => Code::INTERNAL_ERROR,
     };
-    StoreError::new(code, format!("the temporary file of a sort failed: {error}"))
+    StoreError::new(code, format!("the temporary file of an operation failed: {error}"))
 }

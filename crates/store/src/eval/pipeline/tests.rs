@@ -8,6 +8,7 @@ use super::*;
 
 mod buckets;
 mod disk;
+mod windows;
 
 /// Collections in memory.
 #[derive(Default)]

@@ -129,3 +129,88 @@ fn one_bucket_has_to_fit() {
     let found = run(&pipeline, listed(documents()), &environment).unwrap();
     assert_eq!(found.collect::<Result<Vec<_>, _>>().unwrap_err().code(), 292);
 }
+
+/// Documents with numbers, gaps, dates and a group, in no order.
+fn series() -> Vec<RawDocumentBuf> {
+    (0..900_i32)
+        .map(|n| n.wrapping_mul(7919) % 900)
+        .map(|n| {
+            let gap = if n % 3 == 0 { RawBson::Null } else { rawbson!(n % 50) };
+            rawdoc! {
+                "p": mixed_group(n), "t": n / 2, "v": n % 11, "gap": gap,
+                "at": DateTime::from_millis(i64::from(n) * 1000), "s": "y".repeat((n % 90) as usize),
+            }
+        })
+        .collect()
+}
+
+fn mixed_group(n: i32) -> RawBson {
+    match n % 5 {
+        0 => rawbson!("a"),
+        1 => rawbson!(1),
+        2 => rawbson!(1.0),
+        3 => rawbson!({ "x": 1 }),
+        _ => RawBson::Null,
+    }
+}
+
+#[test]
+fn windows_go_on_on_disk_and_so_do_partitions() {
+    let window = |low: RawBson, high: RawBson| rawdoc! { "documents": [low, high] };
+    let range = |low: RawBson, high: RawBson| rawdoc! { "range": [low, high] };
+    let open = || rawbson!("unbounded");
+    let now = || rawbson!("current");
+    let output = rawdoc! {
+        "number": { "$documentNumber": {} },
+        "total": { "$sum": "$v", "window": window(open(), now()) },
+        "all": { "$sum": "$v" },
+        "moving": { "$avg": "$v", "window": window(rawbson!(-20), rawbson!(300)) },
+        "list": { "$push": "$v", "window": window(rawbson!(-3), rawbson!(-1)) },
+        "near": { "$max": "$s", "window": range(rawbson!(-7), rawbson!(30)) },
+        "below": { "$count": {}, "window": range(open(), now()) },
+        "rank": { "$rank": {} },
+        "dense": { "$denseRank": {} },
+        "later": { "$shift": { "output": "$v", "by": 250, "default": "none" } },
+        "earlier": { "$shift": { "output": "$v", "by": -40 } },
+        "kept": { "$locf": "$gap" },
+        "line": { "$linearFill": "$gap" },
+        "average": { "$expMovingAvg": { "input": "$v", "N": 4 } },
+        "slope": { "$derivative": { "input": "$v" }, "window": window(rawbson!(-9), now()) },
+        "area": { "$integral": { "input": "$v" }, "window": window(now(), rawbson!(9)) },
+        "both": { "$covariancePop": ["$v", "$t"], "window": window(rawbson!(-9), now()) },
+    };
+    for partition in [RawBson::Null, rawbson!("$p")] {
+        for order in [1, -1] {
+            let stage = rawdoc! {
+                "partitionBy": partition.clone(), "sortBy": { "t": order }, "output": output.clone(),
+            };
+            let stages = rawbson!([{ "$setWindowFields": stage }]);
+            assert_eq!(on_disk(&series(), &stages, 12_000, true).len(), 900);
+        }
+    }
+    let by_time = rawdoc! {
+        "sortBy": { "at": 1 },
+        "output": {
+            "near": { "$sum": "$v", "window": { "range": [-2, 1], "unit": "minute" } },
+            "slope": { "$derivative": { "input": "$v", "unit": "hour" }, "window": window(rawbson!(-1), now()) },
+        },
+    };
+    on_disk(&series(), &rawbson!([{ "$setWindowFields": by_time }]), 12_000, true);
+    let fill = rawdoc! {
+        "partitionBy": "$p", "sortBy": { "t": 1 },
+        "output": { "gap": { "method": "linear" }, "v": { "value": 0 } },
+    };
+    on_disk(&series(), &rawbson!([{ "$fill": fill }]), 12_000, true);
+}
+
+#[test]
+fn what_a_window_gathers_has_to_fit() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut environment = environment(Arc::new(Memory::default()));
+    environment.memory_limit = 12_000;
+    environment.spill = Some(Arc::from(directory.path()));
+    let stages = rawbson!([{ "$setWindowFields": { "output": { "all": { "$push": "$$ROOT" } } } }]);
+    let pipeline = Pipeline::parse(stages.as_array().unwrap()).unwrap();
+    let found = run(&pipeline, listed(series()), &environment).unwrap();
+    assert_eq!(found.collect::<Result<Vec<_>, _>>().unwrap_err().code(), 292);
+}

@@ -1,6 +1,8 @@
 //! Window functions that look at the sort key or at neighbours: `$derivative`, `$integral`,
 //! `$expMovingAvg`, `$linearFill`, `$covariancePop`, `$covarianceSamp`.
 
+use std::ops::Range;
+
 use bson::raw::RawBson;
 use fieldveil_query::QueryError;
 use fieldveil_query::decimal::Decimal;
@@ -8,7 +10,8 @@ use fieldveil_query::expression::Expression;
 use fieldveil_query::pipeline::Accumulator;
 use fieldveil_query::value::Number;
 
-use super::{Row, distance_key, unit_millis};
+use super::bounds::{self, unit_millis};
+use super::partition::Partition;
 use crate::eval::Context;
 use crate::eval::expression::{Compiled, Value};
 
@@ -64,17 +67,24 @@ impl Series {
     }
 
     /// The result for one window.
+    ///
+    /// # Errors
+    /// Those of evaluation and of reading rows.
     pub(super) fn over_window(
         &self,
-        rows: &[Row],
+        rows: &Partition,
+        range: Range<usize>,
         context: &Context,
     ) -> Result<RawBson, QueryError> {
         match self {
             Self::Derivative { input, unit } => {
-                let (Some(first), Some(last)) = (
-                    point(rows, 0, input, *unit, context)?,
-                    point(rows, rows.len().saturating_sub(1), input, *unit, context)?,
-                ) else {
+                let at = |index: usize| match range.contains(&index) {
+                    true => point(rows, index, input, *unit, context),
+                    false => Ok(None),
+                };
+                let (Some(first), Some(last)) =
+                    (at(range.start)?, at(range.end.saturating_sub(1))?)
+                else {
                     return Ok(RawBson::Null);
                 };
                 let run = last.0 - first.0;
@@ -87,7 +97,7 @@ impl Series {
             Self::Integral { input, unit } => {
                 let mut area = 0.0;
                 let mut previous: Option<(f64, f64)> = None;
-                for index in 0..rows.len() {
+                for index in range {
                     let Some(current) = point(rows, index, input, *unit, context)? else {
                         continue;
                     };
@@ -98,38 +108,115 @@ impl Series {
                 }
                 Ok(previous.map_or(RawBson::Null, |_| RawBson::Double(area)))
             }
-            Self::Covariance { input, sample } => covariance(rows, input, *sample, context),
+            Self::Covariance { input, sample } => covariance(rows, range, input, *sample, context),
             Self::MovingAverage { .. } | Self::LinearFill(_) => Ok(RawBson::Null),
         }
     }
 
-    /// The results for all rows of a partition.
-    pub(super) fn over_partition(
+    /// The result for the next row of a partition.
+    ///
+    /// # Errors
+    /// Those of evaluation and of reading rows.
+    pub(super) fn next(
         &self,
-        rows: &[Row],
+        rows: &Partition,
+        index: usize,
+        progress: &mut Progress,
         context: &Context,
-    ) -> Result<Vec<RawBson>, QueryError> {
+    ) -> Result<RawBson, QueryError> {
         match self {
             Self::MovingAverage { input, alpha } => {
-                let mut average: Option<f64> = None;
-                let mut list = Vec::with_capacity(rows.len());
-                for row in rows {
-                    let value = input.evaluate(&row.document, context)?;
-                    list.push(match number("$expMovingAvg", &value)? {
-                        Some(value) => {
-                            let next = average.map_or(value, |a| alpha * value + (1.0 - alpha) * a);
-                            average = Some(next);
-                            RawBson::Double(next)
-                        }
-                        None => RawBson::Null,
-                    });
-                }
-                Ok(list)
+                let Some(row) = rows.row(index)? else { return Ok(RawBson::Null) };
+                let value = input.evaluate(&row.document, context)?;
+                let Some(value) = number("$expMovingAvg", &value)? else {
+                    return Ok(RawBson::Null);
+                };
+                let average = progress.average;
+                let next = average.map_or(value, |before| alpha * value + (1.0 - alpha) * before);
+                progress.average = Some(next);
+                Ok(RawBson::Double(next))
             }
-            Self::LinearFill(input) => linear_fill(rows, input, context),
-            _ => Ok(Vec::new()),
+            Self::LinearFill(input) => progress.filled(rows, index, input, context),
+            _ => Ok(RawBson::Null),
         }
     }
+}
+
+/// What a function over the partition remembers of the rows before.
+#[derive(Default)]
+pub(super) struct Progress {
+    /// The moving average up to the row before.
+    average: Option<f64>,
+    /// The last number before a gap.
+    before: Option<Known>,
+    /// The first number after a gap.
+    after: Option<Known>,
+    /// Whether there is no number any more after a gap.
+    is_open: bool,
+}
+
+/// A number and the sort key at which it stands.
+#[derive(Clone, Copy)]
+struct Known {
+    index: usize,
+    key: Option<f64>,
+    value: f64,
+}
+
+impl Progress {
+    /// The value of a row, or if that is null, what lies on the line between its neighbours.
+    fn filled(
+        &mut self,
+        rows: &Partition,
+        index: usize,
+        input: &Compiled,
+        context: &Context,
+    ) -> Result<RawBson, QueryError> {
+        let Some(row) = rows.row(index)? else { return Ok(RawBson::Null) };
+        let value = input.evaluate(&row.document, context)?;
+        if let Some(known) = known(rows, index, &value)? {
+            self.before = Some(known);
+            return Ok(value.unwrap_or(RawBson::Null));
+        }
+        let Some(before) = self.before else { return Ok(RawBson::Null) };
+        let Some(after) = self.next_known(rows, index, input, context)? else {
+            return Ok(RawBson::Null);
+        };
+        let (Some(from), Some(to)) = (before.key, after.key) else { return Ok(RawBson::Null) };
+        let key = bounds::key(rows, index)?.map_or(from, |key| key.value);
+        let filled = before.value + (after.value - before.value) * (key - from) / (to - from);
+        Ok(RawBson::Double(filled))
+    }
+
+    /// The first number after a row; looked for once for each gap.
+    fn next_known(
+        &mut self,
+        rows: &Partition,
+        index: usize,
+        input: &Compiled,
+        context: &Context,
+    ) -> Result<Option<Known>, QueryError> {
+        if self.is_open || self.after.is_some_and(|after| after.index > index) {
+            return Ok(self.after.filter(|_| !self.is_open));
+        }
+        self.after = None;
+        for next in index + 1..rows.len() {
+            let Some(row) = rows.row(next)? else { break };
+            let value = input.evaluate(&row.document, context)?;
+            self.after = known(rows, next, &value)?;
+            if self.after.is_some() {
+                return Ok(self.after);
+            }
+        }
+        self.is_open = true;
+        Ok(None)
+    }
+}
+
+fn known(rows: &Partition, index: usize, value: &Value) -> Result<Option<Known>, QueryError> {
+    let Some(value) = number("$linearFill", value)? else { return Ok(None) };
+    let key = bounds::key(rows, index)?.map(|key| key.value);
+    Ok(Some(Known { index, key, value }))
 }
 
 /// `alpha`, or `N` documents of which the newest weigh `2 / (N + 1)`.
@@ -160,13 +247,13 @@ fn number(operator: &str, value: &Value) -> Result<Option<f64>, QueryError> {
 
 /// Sort key and input of a row.
 fn point(
-    rows: &[Row],
+    rows: &Partition,
     index: usize,
     input: &Compiled,
     unit: Option<i64>,
     context: &Context,
 ) -> Result<Option<(f64, f64)>, QueryError> {
-    let Some(row) = rows.get(index) else { return Ok(None) };
+    let Some(row) = rows.row(index)? else { return Ok(None) };
     let is_date = matches!(row.key.first(), Some(RawBson::DateTime(_)));
     if is_date != unit.is_some() {
         return Err(QueryError::new(
@@ -174,19 +261,21 @@ fn point(
             "'unit' must be specified exactly when the sortBy field is a date",
         ));
     }
-    let Some(key) = distance_key(rows, index)? else { return Ok(None) };
+    let Some(key) = bounds::key(rows, index)? else { return Ok(None) };
     let value = number("a window function", &input.evaluate(&row.document, context)?)?;
-    Ok(value.map(|value| (key / unit.unwrap_or(1) as f64, value)))
+    Ok(value.map(|value| (key.value / unit.unwrap_or(1) as f64, value)))
 }
 
 fn covariance(
-    rows: &[Row],
+    rows: &Partition,
+    range: Range<usize>,
     input: &Compiled,
     sample: bool,
     context: &Context,
 ) -> Result<RawBson, QueryError> {
     let (mut count, mut mean_x, mut mean_y, mut moment) = (0.0, 0.0, 0.0, 0.0);
-    for row in rows {
+    for index in range {
+        let Some(row) = rows.row(index)? else { break };
         let Some(RawBson::Array(pair)) = input.evaluate(&row.document, context)? else { continue };
         let part = |index: usize| -> Result<Option<f64>, QueryError> {
             number("a covariance", &pair.get(index)?.map(RawBson::from))
@@ -200,34 +289,4 @@ fn covariance(
     }
     let divisor = if sample { count - 1.0 } else { count };
     Ok(if divisor > 0.0 { RawBson::Double(moment / divisor) } else { RawBson::Null })
-}
-
-fn linear_fill(
-    rows: &[Row],
-    input: &Compiled,
-    context: &Context,
-) -> Result<Vec<RawBson>, QueryError> {
-    let mut list = Vec::with_capacity(rows.len());
-    let mut known: Option<(usize, f64)> = None;
-    for (index, row) in rows.iter().enumerate() {
-        let value = input.evaluate(&row.document, context)?;
-        let Some(current) = number("$linearFill", &value)? else {
-            list.push(RawBson::Null);
-            continue;
-        };
-        if let Some((start, first)) = known
-            && let (Some(from), Some(to)) = (distance_key(rows, start)?, distance_key(rows, index)?)
-        {
-            for between in start + 1..index {
-                let key = distance_key(rows, between)?.unwrap_or(from);
-                let filled = first + (current - first) * (key - from) / (to - from);
-                if let Some(place) = list.get_mut(between) {
-                    *place = RawBson::Double(filled);
-                }
-            }
-        }
-        known = Some((index, current));
-        list.push(value.unwrap_or(RawBson::Null));
-    }
-    Ok(list)
 }
