@@ -220,25 +220,17 @@ impl Tables {
     }
 
     pub(crate) fn records(&self, collection: u64) -> Result<Arc<RecordTable>> {
-        let mut opened = self.records.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(table) = opened.get(&collection) {
-            return Ok(Arc::clone(table));
-        }
-        let name = records_name(collection);
-        let table = Arc::new(self.transaction.open_table(records_table(&name)).map_err(missing)?);
-        opened.insert(collection, Arc::clone(&table));
-        Ok(table)
+        kept(&self.records, collection, || {
+            let name = records_name(collection);
+            self.transaction.open_table(records_table(&name)).map_err(missing)
+        })
     }
 
     pub(crate) fn index(&self, index: u64) -> Result<Arc<IndexTable>> {
-        let mut opened = self.indexes.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(table) = opened.get(&index) {
-            return Ok(Arc::clone(table));
-        }
-        let name = index_name(index);
-        let table = Arc::new(self.transaction.open_table(index_table(&name)).map_err(missing)?);
-        opened.insert(index, Arc::clone(&table));
-        Ok(table)
+        kept(&self.indexes, index, || {
+            let name = index_name(index);
+            self.transaction.open_table(index_table(&name)).map_err(missing)
+        })
     }
 
     /// Looks at up to `max` sessions after `after`, and adds those to `out` that wrote for the last
@@ -278,6 +270,21 @@ impl Tables {
         let table = self.transaction.open_table(SIZES)?;
         Ok(table.get(collection)?.map_or(0, |bytes| bytes.value()))
     }
+}
+
+/// The table of an id among those that are open; it is opened if it is not.
+fn kept<T>(
+    opened: &Mutex<HashMap<u64, Arc<T>>>,
+    id: u64,
+    open: impl FnOnce() -> Result<T>,
+) -> Result<Arc<T>> {
+    let mut opened = opened.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(table) = opened.get(&id) {
+        return Ok(Arc::clone(table));
+    }
+    let table = Arc::new(open()?);
+    opened.insert(id, Arc::clone(&table));
+    Ok(table)
 }
 
 /// The catalog names a table that is not there.

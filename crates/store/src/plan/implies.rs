@@ -113,7 +113,7 @@ fn is_plain(value: &RawBson) -> bool {
 }
 
 /// Values that no missing field equals and that are not arrays.
-fn is_plain_ref(value: RawBsonRef<'_>) -> bool {
+pub(super) fn is_plain_ref(value: RawBsonRef<'_>) -> bool {
     !matches!(
         value,
         RawBsonRef::Null

@@ -9,6 +9,7 @@ use fieldveil_query::collation::Collation;
 use fieldveil_query::filter::{AllItem, ElemMatch, Predicate};
 use fieldveil_query::value::Number;
 
+use super::implies::is_plain_ref;
 use crate::error::Result;
 use crate::index_key::{self, type_byte};
 
@@ -335,17 +336,8 @@ impl Values<'_> {
 
 /// Values whose comparison stays within their type and looks at nothing but them.
 fn is_simple(value: RawBsonRef<'_>) -> bool {
-    !matches!(
-        value,
-        RawBsonRef::Null
-            | RawBsonRef::Undefined
-            | RawBsonRef::Array(_)
-            | RawBsonRef::MinKey
-            | RawBsonRef::MaxKey
-            | RawBsonRef::RegularExpression(_)
-            | RawBsonRef::DbPointer(_)
-            | RawBsonRef::JavaScriptCodeWithScope(_)
-    )
+    is_plain_ref(value)
+        && !matches!(value, RawBsonRef::DbPointer(_) | RawBsonRef::JavaScriptCodeWithScope(_))
 }
 
 fn is_nan(value: RawBsonRef<'_>) -> bool {

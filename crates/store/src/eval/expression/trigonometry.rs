@@ -1,5 +1,7 @@
 //! Angles, in radians; all results are doubles.
 
+use std::fmt;
+
 use fieldveil_query::QueryError;
 use fieldveil_query::value::Number;
 
@@ -8,25 +10,29 @@ use super::{PositionalFunction, Scope, Value};
 
 pub(super) fn find(operator: &str) -> Option<PositionalFunction> {
     Some(match operator {
-        "$acos" => |arguments, _| within("$acos", arguments, -1.0, 1.0, f64::acos),
-        "$acosh" => |arguments, _| within("$acosh", arguments, 1.0, f64::INFINITY, f64::acosh),
-        "$asin" => |arguments, _| within("$asin", arguments, -1.0, 1.0, f64::asin),
-        "$asinh" => |arguments, _| apply("$asinh", arguments, f64::asinh),
-        "$atan" => |arguments, _| apply("$atan", arguments, f64::atan),
+        "$acos" => |arguments, _| apply("$acos", arguments, Domain::Between(-1.0, 1.0), f64::acos),
+        "$acosh" => |arguments, _| {
+            apply("$acosh", arguments, Domain::Between(1.0, f64::INFINITY), f64::acosh)
+        },
+        "$asin" => |arguments, _| apply("$asin", arguments, Domain::Between(-1.0, 1.0), f64::asin),
+        "$asinh" => |arguments, _| apply("$asinh", arguments, Domain::All, f64::asinh),
+        "$atan" => |arguments, _| apply("$atan", arguments, Domain::All, f64::atan),
         "$atan2" => atan2,
-        "$atanh" => |arguments, _| within("$atanh", arguments, -1.0, 1.0, f64::atanh),
-        "$cos" => |arguments, _| finite("$cos", arguments, f64::cos),
-        "$cosh" => |arguments, _| apply("$cosh", arguments, f64::cosh),
+        "$atanh" => {
+            |arguments, _| apply("$atanh", arguments, Domain::Between(-1.0, 1.0), f64::atanh)
+        }
+        "$cos" => |arguments, _| apply("$cos", arguments, Domain::Finite, f64::cos),
+        "$cosh" => |arguments, _| apply("$cosh", arguments, Domain::All, f64::cosh),
         "$degreesToRadians" => {
-            |arguments, _| apply("$degreesToRadians", arguments, f64::to_radians)
+            |arguments, _| apply("$degreesToRadians", arguments, Domain::All, f64::to_radians)
         }
         "$radiansToDegrees" => {
-            |arguments, _| apply("$radiansToDegrees", arguments, f64::to_degrees)
+            |arguments, _| apply("$radiansToDegrees", arguments, Domain::All, f64::to_degrees)
         }
-        "$sin" => |arguments, _| finite("$sin", arguments, f64::sin),
-        "$sinh" => |arguments, _| apply("$sinh", arguments, f64::sinh),
-        "$tan" => |arguments, _| finite("$tan", arguments, f64::tan),
-        "$tanh" => |arguments, _| apply("$tanh", arguments, f64::tanh),
+        "$sin" => |arguments, _| apply("$sin", arguments, Domain::Finite, f64::sin),
+        "$sinh" => |arguments, _| apply("$sinh", arguments, Domain::All, f64::sinh),
+        "$tan" => |arguments, _| apply("$tan", arguments, Domain::Finite, f64::tan),
+        "$tanh" => |arguments, _| apply("$tanh", arguments, Domain::All, f64::tanh),
         _ => return None,
     })
 }
@@ -44,51 +50,48 @@ fn operand(operator: &str, value: &Value) -> Result<f64, QueryError> {
     }
 }
 
+/// The arguments that a function has a value for, beside NaN.
+enum Domain {
+    All,
+    Finite,
+    /// Bounds included.
+    Between(f64, f64),
+}
+
+impl Domain {
+    fn contains(&self, value: f64) -> bool {
+        match self {
+            Self::All => true,
+            Self::Finite => !value.is_infinite(),
+            Self::Between(low, high) => value.is_nan() || (*low..=*high).contains(&value),
+        }
+    }
+}
+
+impl fmt::Display for Domain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::All => f.write_str("[-inf, inf]"),
+            Self::Finite => f.write_str("(-inf,inf)"),
+            Self::Between(low, high) => write!(f, "[{low}, {high}]"),
+        }
+    }
+}
+
 fn apply(
     operator: &str,
     arguments: &[Value],
-    function: fn(f64) -> f64,
-) -> Result<Value, QueryError> {
-    if any_nullish(arguments) {
-        return null();
-    }
-    let value = function(operand(operator, at(arguments, 0))?);
-    Ok(Some(Number::Double(value).to_bson()))
-}
-
-fn within(
-    operator: &str,
-    arguments: &[Value],
-    low: f64,
-    high: f64,
+    domain: Domain,
     function: fn(f64) -> f64,
 ) -> Result<Value, QueryError> {
     if any_nullish(arguments) {
         return null();
     }
     let value = operand(operator, at(arguments, 0))?;
-    if !value.is_nan() && !(low..=high).contains(&value) {
+    if !domain.contains(value) {
         return Err(QueryError::new(
             50989,
-            format!("cannot apply {operator} to {value}, value must be in [{low}, {high}]"),
-        ));
-    }
-    Ok(Some(Number::Double(function(value)).to_bson()))
-}
-
-fn finite(
-    operator: &str,
-    arguments: &[Value],
-    function: fn(f64) -> f64,
-) -> Result<Value, QueryError> {
-    if any_nullish(arguments) {
-        return null();
-    }
-    let value = operand(operator, at(arguments, 0))?;
-    if value.is_infinite() {
-        return Err(QueryError::new(
-            50989,
-            format!("cannot apply {operator} to {value}, value must be in (-inf,inf)"),
+            format!("cannot apply {operator} to {value}, value must be in {domain}"),
         ));
     }
     Ok(Some(Number::Double(function(value)).to_bson()))
