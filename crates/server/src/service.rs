@@ -133,7 +133,7 @@ impl Drop for Running {
     }
 }
 
-struct Acceptor<S> {
+struct Acceptor<S: Service> {
     service: Arc<S>,
     tls: Option<TlsAcceptor>,
     ids: Arc<AtomicI32>,
@@ -208,6 +208,14 @@ impl<S: Service> Acceptor<S> {
             tracing::debug!(connection = id, "connection ended");
             drop(slot);
         }
+    }
+}
+
+/// Whether the service was ended or just dropped: what still runs then runs for nobody, and on a thread
+/// that whoever ends the runtime waits for.
+impl<S: Service> Drop for Acceptor<S> {
+    fn drop(&mut self) {
+        self.service.interrupt();
     }
 }
 

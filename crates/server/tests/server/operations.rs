@@ -158,6 +158,24 @@ async fn a_long_command_does_not_hold_up_the_end_of_the_server() {
     assert_eq!(reply.get_str("codeName").unwrap(), "InterruptedAtShutdown");
 }
 
+/// As after a test that has failed: the runtime waits for what its threads do.
+#[test]
+fn a_long_command_ends_when_its_server_is_dropped() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let (server, _client) = runtime.block_on(async {
+        let (server, mut client) = start().await;
+        begin(&server, &mut client).await;
+        (server, client)
+    });
+    let (done, ended) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        drop(server);
+        drop(runtime);
+        done.send(())
+    });
+    ended.recv_timeout(LONG).expect("the command is interrupted");
+}
+
 /// Waits until nothing runs but the question itself.
 async fn until_idle(client: &mut Client) {
     let question = rawdoc! {
