@@ -4,8 +4,10 @@ use bson::raw::{CStr, RawArray, RawBsonRef, RawDocument, RawDocumentBuf};
 
 use crate::QueryError;
 
+mod field;
 mod writer;
 
+pub use field::field;
 pub(crate) use writer::Writer;
 
 /// Appends an element whose name may come from a computation.

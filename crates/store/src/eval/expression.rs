@@ -6,7 +6,7 @@
 
 use bson::raw::{RawArrayBuf, RawBson, RawBsonRef, RawDocument, RawDocumentBuf};
 use fieldveil_query::QueryError;
-use fieldveil_query::document::append;
+use fieldveil_query::document::{append, field};
 use fieldveil_query::expression::{Arguments, Call, Expression};
 use fieldveil_query::value::is_truthy;
 
@@ -193,7 +193,7 @@ fn walk(value: RawBsonRef<'_>, path: &[String]) -> Result<Value, QueryError> {
         return Ok(Some(RawBson::from(value)));
     };
     match value {
-        RawBsonRef::Document(document) => match document.get(first)? {
+        RawBsonRef::Document(document) => match field(document, first)? {
             Some(inner) => walk(inner, rest),
             None => Ok(None),
         },

@@ -5,6 +5,7 @@
 //! itself, unless the caller wants it whole.
 
 use bson::raw::{RawArray, RawBsonRef, RawDocument};
+use fieldveil_query::document::field;
 use fieldveil_query::{QueryError, array_index};
 
 /// A path split into components once.
@@ -72,7 +73,7 @@ fn walk<'a>(
     visitor: &mut Visitor<'_, 'a>,
 ) -> Result<bool, QueryError> {
     let Some((first, rest)) = components.split_first() else { return Ok(false) };
-    let value = document.get(&first.name)?;
+    let value = field(document, &first.name)?;
     step(value, rest, at_end, position, visitor)
 }
 

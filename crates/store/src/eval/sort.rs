@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use bson::raw::{RawBson, RawBsonRef, RawDocument};
 use fieldveil_query::collation::Collation;
+use fieldveil_query::document::field;
 use fieldveil_query::sort::{Sort, SortOrder};
 use fieldveil_query::value::compare_with;
 use fieldveil_query::{QueryError, array_index};
@@ -148,7 +149,7 @@ fn advance(state: &mut State<'_>) -> Result<(), QueryError> {
             return Ok(());
         };
         match state.value {
-            Some(RawBsonRef::Document(document)) => state.value = document.get(first)?,
+            Some(RawBsonRef::Document(document)) => state.value = field(document, first)?,
             Some(RawBsonRef::Array(array)) => match array_index(first) {
                 Some(index) => state.value = array.get(index)?,
                 None => return Ok(()),

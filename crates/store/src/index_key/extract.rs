@@ -9,6 +9,7 @@ use std::collections::btree_map::Entry;
 
 use bson::raw::{RawArray, RawBson, RawBsonRef, RawDocument};
 use fieldveil_query::collation::Collation;
+use fieldveil_query::document::field;
 
 use super::forms::{Form, Forms};
 use super::{encode, invert};
@@ -221,7 +222,7 @@ fn walk<'a>(document: &'a RawDocument, rest: &'a [&'a str]) -> Result<Slot<'a>> 
     let Some((name, rest)) = rest.split_first() else {
         return Ok(Slot::Value(RawBsonRef::Document(document)));
     };
-    match document.get(name)? {
+    match field(document, name)? {
         None => Ok(Slot::Missing),
         Some(value) => walk_value(value, rest),
     }

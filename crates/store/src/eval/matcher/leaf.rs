@@ -27,6 +27,9 @@ pub(super) enum Leaf {
 pub(super) struct Comparison {
     accepts: fn(Ordering) -> bool,
     operand: RawBson,
+    /// What of the operand is looked at for each value.
+    rank: u8,
+    is_nan: bool,
     collation: Option<Arc<Collation>>,
 }
 
@@ -51,11 +54,7 @@ impl Leaf {
         collation: Option<Arc<Collation>>,
     ) -> Result<Self, QueryError> {
         let comparison = |accepts, operand: &RawBson| {
-            Self::Compare(Comparison {
-                accepts,
-                operand: operand.clone(),
-                collation: collation.clone(),
-            })
+            Self::Compare(Comparison::new(accepts, operand, collation.clone()))
         };
         Ok(match predicate {
             Predicate::Eq(value) => comparison(Ordering::is_eq, value),
@@ -77,7 +76,7 @@ impl Leaf {
     }
 
     pub(super) fn equal(value: &RawBson, collation: Option<Arc<Collation>>) -> Self {
-        Self::Compare(Comparison { accepts: Ordering::is_eq, operand: value.clone(), collation })
+        Self::Compare(Comparison::new(Ordering::is_eq, value, collation))
     }
 
     pub(super) fn one_of(
@@ -120,6 +119,16 @@ impl Leaf {
 }
 
 impl Comparison {
+    fn new(
+        accepts: fn(Ordering) -> bool,
+        operand: &RawBson,
+        collation: Option<Arc<Collation>>,
+    ) -> Self {
+        let value = operand.as_raw_bson_ref();
+        let (rank, is_nan) = (rank(value), is_nan(value));
+        Self { accepts, operand: operand.clone(), rank, is_nan, collation }
+    }
+
     /// Values of other types do not compare, except that a missing value and undefined are null.
     fn matches(&self, value: Option<RawBsonRef<'_>>) -> bool {
         let operand = self.operand.as_raw_bson_ref();
@@ -135,16 +144,19 @@ impl Comparison {
             return (self.accepts)(Ordering::Equal);
         }
         let bounded = matches!(operand, RawBsonRef::MinKey | RawBsonRef::MaxKey);
-        if rank(value) != rank(operand) && !bounded {
-            return false;
-        }
         // NaN equals NaN and compares with no other number.
-        if let (Some(left), Some(right)) = (Number::new(value), Number::new(operand))
-            && left.is_nan() != right.is_nan()
-        {
+        if !bounded && (rank(value) != self.rank || is_nan(value) != self.is_nan) {
             return false;
         }
         (self.accepts)(compare_with(value, operand, self.collation.as_deref()))
+    }
+}
+
+fn is_nan(value: RawBsonRef<'_>) -> bool {
+    match value {
+        RawBsonRef::Double(number) => number.is_nan(),
+        RawBsonRef::Decimal128(_) => Number::new(value).is_some_and(Number::is_nan),
+        _ => false,
     }
 }
 
