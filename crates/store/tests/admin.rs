@@ -110,6 +110,24 @@ fn check_counts_documents_and_entries() {
 }
 
 #[test]
+fn options_of_a_collection_are_listed_as_given() {
+    let store = Store::in_memory().unwrap();
+    let options = rawdoc! {
+        "capped": 1, "size": 500, "max": 5, "storageEngine": {"wiredTiger": {}},
+        "indexOptionDefaults": {"storageEngine": {"wiredTiger": {}}},
+    };
+    store.create_collection(&namespace("a"), &options).unwrap();
+    let info = store.collection_info(&namespace("a")).unwrap();
+    let expected = rawdoc! {
+        "capped": true, "size": 512_i64, "max": 5_i64, "storageEngine": {"wiredTiger": {}},
+        "indexOptionDefaults": {"storageEngine": {"wiredTiger": {}}},
+    };
+    assert_eq!(info.get_document("options").unwrap(), &*expected);
+    let wrong = store.create_collection(&namespace("b"), &rawdoc! {"storageEngine": 1});
+    assert!(wrong.unwrap_err().is(Code::TYPE_MISMATCH));
+}
+
+#[test]
 fn views_are_checked_when_they_are_made() {
     let store = Store::in_memory().unwrap();
     let create =

@@ -103,7 +103,7 @@ fn copy(
         }
     }
     options.append(cstr!("capped"), true);
-    options.append(cstr!("size"), max_bytes.max(create::CAPPED_MIN_BYTES));
+    options.append(cstr!("size"), create::capped_size(max_bytes));
     let uuid = transaction.new_uuid();
     let kind = Kind::Data(transaction.new_data(&options)?);
     let new = Arc::new(Collection { namespace: to.clone(), uuid, options, kind });

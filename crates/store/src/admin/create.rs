@@ -11,11 +11,11 @@ use crate::namespace::{Namespace, check_database};
 use crate::store::Store;
 use crate::transaction::Transaction;
 
-/// The smallest size of a capped collection, in bytes; smaller ones are raised to it.
-pub(super) const CAPPED_MIN_BYTES: i64 = 4096;
+/// The size of a capped collection is a multiple of this, in bytes.
+const CAPPED_UNIT: i64 = 256;
 
 /// Options of `create` that mean nothing on this storage and are accepted.
-const IGNORED: [&str; 4] = ["storageEngine", "indexOptionDefaults", "autoIndexId", "comment"];
+const IGNORED: [&str; 2] = ["autoIndexId", "comment"];
 
 impl Store {
     /// Creates a collection or a view with the options of the `create` command (its own fields,
@@ -126,7 +126,13 @@ fn normalized(options: &RawDocument) -> Result<RawDocumentBuf> {
     for field in options.iter() {
         let (name, value) = field?;
         match name.as_str() {
-            "capped" => is_capped = flag("capped", value)?,
+            "capped" => {
+                is_capped = flag("capped", value)?;
+                if is_capped {
+                    out.append(name, true);
+                }
+                continue;
+            }
             "size" | "max" => {
                 let number = whole_number(value).ok_or_else(|| {
                     wrong_type(name.as_str(), value, "[long, int, decimal, double]")
@@ -136,12 +142,18 @@ fn normalized(options: &RawDocument) -> Result<RawDocumentBuf> {
                         "BSON field 'size' value must be >= 1, actual value '{number}'"
                     )));
                 }
-                let number =
-                    if name.as_str() == "size" { number.max(CAPPED_MIN_BYTES) } else { number };
+                let number = if name.as_str() == "size" { capped_size(number) } else { number };
                 out.append(name, number);
                 continue;
             }
-            "validator" | "pipeline" | "viewOn" | "validationLevel" | "validationAction" => {
+            // Options of other storage engines are kept to be listed, and mean nothing here.
+            "validator"
+            | "pipeline"
+            | "viewOn"
+            | "validationLevel"
+            | "validationAction"
+            | "storageEngine"
+            | "indexOptionDefaults" => {
                 check_kind(name.as_str(), value)?;
             }
             "changeStreamPreAndPostImages"
@@ -180,14 +192,19 @@ fn normalized(options: &RawDocument) -> Result<RawDocumentBuf> {
     Ok(out)
 }
 
+/// The size in bytes that a capped collection gets for the one asked for.
+pub(super) fn capped_size(bytes: i64) -> i64 {
+    bytes.saturating_add(CAPPED_UNIT - 1) / CAPPED_UNIT * CAPPED_UNIT
+}
+
 fn check_kind(name: &str, value: RawBsonRef<'_>) -> Result<()> {
     let fits = match name {
-        "validator" => value.as_document().is_some(),
+        "validator" | "storageEngine" | "indexOptionDefaults" => value.as_document().is_some(),
         "pipeline" => value.as_array().is_some(),
         _ => value.as_str().is_some(),
     };
     let expected = match name {
-        "validator" => "object",
+        "validator" | "storageEngine" | "indexOptionDefaults" => "object",
         "pipeline" => "array",
         _ => "string",
     };

@@ -7,6 +7,7 @@ use bson::rawdoc;
 use fieldveil_query::document::put;
 use fieldveil_query::value::compare_documents;
 
+use crate::admin::create;
 use crate::catalog::{Collection, Data, Index, IndexSpec, Kind, ViewDefinition, whole_number};
 use crate::code::Code;
 use crate::error::{Result, StoreError};
@@ -116,7 +117,10 @@ fn modify_data(
                     ));
                 }
                 let number = whole_number(value).ok_or_else(|| wrong_type(name.as_str()))?;
-                let option = if name.as_str() == "cappedSize" { "size" } else { "max" };
+                let (option, number) = match name.as_str() {
+                    "cappedSize" => ("size", create::capped_size(number)),
+                    _ => ("max", number),
+                };
                 options = with(&options, option, Some(RawBsonRef::Int64(number)))?;
             }
             ("viewOn" | "pipeline", _) => {
@@ -270,7 +274,7 @@ fn rename(
             return Err(StoreError::new(Code::NAMESPACE_EXISTS, "target namespace exists"));
         }
         Some(target) => transaction.drop_collection(&target)?,
-        None => super::create::check_letter_case(transaction, to.database())?,
+        None => create::check_letter_case(transaction, to.database())?,
     }
     transaction.forget(from)?;
     transaction.save(Collection { namespace: to.clone(), ..(*source).clone() })
