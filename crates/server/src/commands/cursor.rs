@@ -97,9 +97,10 @@ fn get_more(call: &Call<'_>) -> CommandResult {
     Ok(batch.reply.finish(id, &namespace))
 }
 
-/// A time limit belongs to the command that made the cursor; here it says how long to wait for data.
+/// A time limit belongs to the command that made the cursor; here it says how long to wait for data,
+/// and even zero is refused where nobody waits.
 fn check_time(call: &Call<'_>, cursor: &OpenCursor) -> Result<(), CommandError> {
-    if call.deadline.is_some() && !cursor.awaits_data {
+    if call.arguments.value("maxTimeMS").is_some() && !cursor.awaits_data {
         return Err(CommandError::bad_value(
             "cannot set maxTimeMS on getMore command for a non-awaitData cursor",
         ));

@@ -145,9 +145,11 @@ async fn tailing_has_its_conditions() {
     let code = client.code(rawdoc! { "find": "c", "awaitData": true, "$db": "d" }).await;
     assert_eq!(code, 9, "awaitData alone");
     let reply = client.ok(rawdoc! { "find": "c", "batchSize": 1, "$db": "d" }).await;
-    let mut more = get_more(cursor_id(&reply));
-    more.append(bson::raw::cstr!("maxTimeMS"), 5);
-    assert_eq!(client.code(more).await, 2, "a time limit without awaitData");
+    for millis in [5, 0] {
+        let mut more = get_more(cursor_id(&reply));
+        more.append(bson::raw::cstr!("maxTimeMS"), millis);
+        assert_eq!(client.code(more).await, 2, "a time limit of {millis} without awaitData");
+    }
 }
 
 #[tokio::test]
