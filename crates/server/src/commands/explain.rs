@@ -126,6 +126,11 @@ fn pipeline_target(
     target: &Target,
     pipeline: &RawArray,
 ) -> Result<(Namespace, ExplainTarget), CommandError> {
+    if call.arguments.has("writeConcern") {
+        return Err(CommandError::failed_to_parse(
+            "Aggregation explain does not support the'writeConcern' option",
+        ));
+    }
     let options = aggregate::options(call)?;
     call.arguments.finish()?;
     call.check_pipeline(pipeline)?;

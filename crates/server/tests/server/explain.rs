@@ -33,3 +33,18 @@ async fn what_is_explained_is_read_as_strictly_as_when_it_runs() {
     let other = rawdoc! { "explain": { "ping": 1 }, "$db": "d" };
     assert_ne!(client.code(other).await, 0);
 }
+
+#[tokio::test]
+async fn a_pipeline_is_not_explained_with_a_write_concern() {
+    let (_server, mut client) = start().await;
+    let pipeline = bson::rawbson!([{ "$out": "other" }]);
+    let aggregate = rawdoc! {
+        "aggregate": "c", "pipeline": pipeline, "cursor": {}, "writeConcern": { "w": 1 },
+    };
+    let nested = rawdoc! { "explain": aggregate.clone(), "$db": "d" };
+    assert_eq!(client.code(nested).await, 9);
+    let mut flagged = aggregate;
+    flagged.append(bson::raw::cstr!("explain"), true);
+    flagged.append(bson::raw::cstr!("$db"), "d");
+    assert_eq!(client.code(flagged).await, 9);
+}
