@@ -8,7 +8,7 @@ use crate::{
     arguments::Arguments,
     auth::permission::authorize,
     call::Call,
-    codes, concern,
+    clock, codes, concern,
     error::CommandError,
     peer::Peer,
     request::Request,
@@ -56,6 +56,9 @@ pub(crate) fn check<'a>(
         None => None,
     };
     check_transaction(&arguments, command.name, session.is_some(), replica_set)?;
+    if replica_set {
+        clock::check_gossip(&arguments)?;
+    }
     let deadline = deadline(&arguments)?;
     let mut write_concern_error = None;
     if command.access != Access::Public {

@@ -25,6 +25,7 @@ pub(crate) const NEW_REPLICA_SET_CONFIGURATION_INCOMPATIBLE: i32 = 103;
 pub(crate) const UNSATISFIABLE_WRITE_CONCERN: i32 = 100;
 pub(crate) const COMMAND_NOT_SUPPORTED: i32 = 115;
 pub(crate) const NOT_A_REPLICA_SET: i32 = 123;
+pub(crate) const CLUSTER_TIME_FAILS_RATE_LIMITER: i32 = 206;
 pub(crate) const EXCEEDED_TIME_LIMIT: i32 = 262;
 pub(crate) const MECHANISM_UNAVAILABLE: i32 = 334;
 pub(crate) const CURSOR_IN_USE: i32 = 12051;

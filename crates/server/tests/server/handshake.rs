@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use bson::rawdoc;
+use bson::{raw::cstr, rawdoc};
 use fieldveil_wire::{Message, MsgFlags, OpMsg, OpQuery, Operation};
 
 use crate::client::{Client, builder, start};
@@ -70,6 +70,18 @@ async fn a_replica_set_names_its_only_member() {
     assert_eq!(reply.get_str("setName").unwrap(), "rs0");
     assert_eq!(reply.get_str("me").unwrap(), reply.get_str("primary").unwrap());
     assert!(reply.get_document("$clusterTime").is_ok());
+}
+
+#[tokio::test]
+async fn a_time_that_is_none_is_not_taken_from_a_client() {
+    let server = builder().replica_set("rs0").start().await.unwrap();
+    let mut client = Client::connect(&server).await;
+    let reply = client.ok(rawdoc! { "ping": 1, "$db": "admin" }).await;
+    let mut find = rawdoc! { "find": "c", "$db": "d" };
+    find.append(cstr!("$clusterTime"), reply.get_document("$clusterTime").unwrap());
+    client.ok(find).await;
+    let nonsense = rawdoc! { "find": "c", "$clusterTime": { "clusterTime": {} }, "$db": "d" };
+    assert_eq!(client.code(nonsense).await, 14);
 }
 
 #[tokio::test]
