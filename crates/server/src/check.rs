@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use bson::{RawDocumentBuf, rawdoc};
 
 use crate::{
+    api,
     arguments::Arguments,
     auth::permission::authorize,
     call::Call,
@@ -38,7 +39,7 @@ pub(crate) fn check<'a>(
     is_brief: bool,
 ) -> Result<Checked<Call<'a>>, CommandError> {
     let arguments = Arguments::new(command.name, &request.body)?;
-    check_api(&arguments, command)?;
+    api::check(&arguments, command)?;
     check_scope(shared, command, request)?;
     authorize(shared, peer, command, request)?;
     if let Some(help) = help(&arguments, command)? {
@@ -87,31 +88,6 @@ fn help(
 /// The error of a command that is not there.
 pub(crate) fn unknown(request: &Request) -> CommandError {
     CommandError::new(codes::COMMAND_NOT_FOUND, format!("no such command: '{}'", request.name))
-}
-
-fn check_api(arguments: &Arguments<'_>, command: &Command) -> Result<(), CommandError> {
-    let Some(version) = arguments.string("apiVersion")? else {
-        if arguments.has("apiStrict") || arguments.has("apiDeprecationErrors") {
-            return Err(CommandError::new(
-                4_886_600,
-                "Provided apiStrict and/or apiDeprecationErrors without passing apiVersion",
-            ));
-        }
-        return Ok(());
-    };
-    if version != "1" {
-        return Err(CommandError::new(codes::API_VERSION_ERROR, "API version must be \"1\""));
-    }
-    if arguments.bool("apiStrict")?.unwrap_or(false) && !command.is_stable {
-        return Err(CommandError::new(
-            codes::API_STRICT_ERROR,
-            format!(
-                "Provided apiStrict:true, but the command {} is not in API Version 1",
-                command.name
-            ),
-        ));
-    }
-    Ok(())
 }
 
 fn check_scope(shared: &Shared, command: &Command, request: &Request) -> Result<(), CommandError> {

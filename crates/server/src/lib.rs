@@ -6,6 +6,7 @@
 //! same wire.
 #![forbid(unsafe_code)]
 
+mod api;
 mod arguments;
 mod auth;
 mod batch;

@@ -12,7 +12,7 @@ use crate::{
 
 pub(crate) const COMMANDS: &[Command] = &[
     Command::new("count", Access::Read, count, "counts documents").stable(),
-    Command::new("distinct", Access::Read, distinct, "the distinct values of a field").stable(),
+    Command::new("distinct", Access::Read, distinct, "the distinct values of a field"),
 ];
 
 fn count(call: &Call<'_>) -> CommandResult {
