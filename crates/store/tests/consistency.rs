@@ -107,3 +107,52 @@ fn ids(documents: &[RawDocumentBuf]) -> Vec<Vec<u8>> {
     ids.sort();
     ids
 }
+
+/// A number in a path is a position, or the name of a field of every element.
+#[test]
+fn an_index_on_a_position_finds_what_has_nothing_there() {
+    let store = Store::in_memory().unwrap();
+    let indexes =
+        [rawdoc! {"key": {"a.0": 1}, "name": "a"}, rawdoc! {"key": {"a.0.b": 1}, "name": "b"}];
+    store.create_indexes(&things(), &indexes, &Interrupt::never()).unwrap();
+    let documents = vec![
+        rawdoc! {"_id": 1, "a": [{"b": 1}]},
+        rawdoc! {"_id": 2, "a": [1, 2]},
+        rawdoc! {"_id": 3, "a": []},
+        rawdoc! {"_id": 4},
+        rawdoc! {"_id": 5, "a": {"0": 5}},
+        rawdoc! {"_id": 6, "a": [[{"b": 1}], 3]},
+        rawdoc! {"_id": 7, "a": [null]},
+        rawdoc! {"_id": 8, "a": [{"c": 1}, {"b": 4}]},
+        rawdoc! {"_id": 9, "a": [{"b": null}]},
+        rawdoc! {"_id": 10, "a": [{"b": [1, 2]}]},
+    ];
+    let outcome = store.insert(&things(), documents, &WriteOptions::default()).unwrap();
+    assert_eq!(outcome.inserted, 10);
+    let mut found_by_null = 0;
+    for value in [
+        RawBson::Null,
+        RawBson::Int32(1),
+        rawdoc! {"b": 1}.into(),
+        rawdoc! {"$in": [null, 1]}.into(),
+        rawdoc! {"$lte": null}.into(),
+        rawdoc! {"$ne": null}.into(),
+        rawdoc! {"$exists": false}.into(),
+        rawdoc! {"$exists": true}.into(),
+        rawdoc! {"$not": {"$gt": 1}}.into(),
+        rawdoc! {"$gte": 1}.into(),
+    ] {
+        let filters = [rawdoc! {"a.0": value.clone()}, rawdoc! {"a.0.b": value.clone()}];
+        for (filter, name) in filters.iter().zip(["a", "b"]) {
+            let sort = rawdoc! {"_id": 1};
+            let by_scan = read(&store, filter, &sort, Some(rawdoc! {"$natural": 1}.into()));
+            for hint in [None, Some(RawBson::String(name.to_owned()))] {
+                assert_eq!(read(&store, filter, &sort, hint), by_scan, "{filter:?}");
+            }
+            if value == RawBson::Null {
+                found_by_null += by_scan.unwrap().len();
+            }
+        }
+    }
+    assert_eq!(found_by_null, 12);
+}

@@ -323,6 +323,11 @@ fn field_spans(
     for conjunct in conjuncts {
         for predicate in predicates(conjunct, path) {
             let one = spans::of_predicate(predicate, strings)?;
+            // A number in a path picks an element, or is a field of every element. Where elements do
+            // not have it, the filter finds null, and the index has nothing of that.
+            if has_position(path) && one.has_null() {
+                continue;
+            }
             // Different elements of an array may satisfy different predicates; then only one of
             // them limits the entries.
             spans = match is_multikey {
