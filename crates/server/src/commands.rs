@@ -14,7 +14,7 @@ mod diagnostic;
 mod explain;
 mod find;
 mod find_and_modify;
-mod handshake;
+pub(crate) mod handshake;
 mod index;
 pub(crate) mod operation;
 mod parameters;

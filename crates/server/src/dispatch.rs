@@ -13,6 +13,7 @@ use crate::{
     arguments::integer,
     auth::permission::names_profile,
     check::unknown,
+    commands::handshake,
     error::{CommandError, CommandResult},
     fail_points::{self, WriteFault},
     finish::finish,
@@ -66,7 +67,7 @@ async fn answer(shared: &Arc<Shared>, peer: &Arc<Peer>, request: Request) -> Ans
         let result = Err(unknown(&request));
         return finish(shared, request, result, None, begun);
     };
-    let fault = fault(shared, peer, &request);
+    let fault = fault(shared, peer, command, &request);
     if let Some(fault) = &fault {
         if let Some(block) = fault.block {
             tokio::time::sleep(block).await;
@@ -121,14 +122,21 @@ fn account(
     }
 }
 
-fn fault(shared: &Shared, peer: &Peer, request: &Request) -> Option<fail_points::Fault> {
-    if !shared.options.test_commands || request.name == "configureFailPoint" {
+fn fault(
+    shared: &Shared,
+    peer: &Peer,
+    command: &Command,
+    request: &Request,
+) -> Option<fail_points::Fault> {
+    if !shared.options.test_commands || command.name == "configureFailPoint" {
         return None;
     }
     let collection = request.body.get_str(&request.name).unwrap_or_default();
     let namespace = format!("{}.{collection}", request.database);
-    let app_name = peer.state().app_name.clone();
-    shared.fail_points.for_command(&request.name, app_name.as_deref(), &namespace)
+    // The first message of a connection, which says who it is, may be meant as well.
+    let declared = request.body.get_document("client").ok().and_then(handshake::app_name);
+    let app_name = declared.map(str::to_owned).or_else(|| peer.state().app_name.clone());
+    shared.fail_points.for_command(command, app_name.as_deref(), &namespace)
 }
 
 /// What a test wants to happen to a write that a driver may send again.

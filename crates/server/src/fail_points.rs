@@ -13,6 +13,7 @@ use crate::{
     codes,
     error::CommandError,
     sessions::SessionId,
+    table::Command,
 };
 
 /// Names that are understood.
@@ -99,10 +100,10 @@ impl FailPoints {
         Ok(before)
     }
 
-    /// The fault that `failCommand` holds for a command, used up by asking.
+    /// The fault that `failCommand` holds for a command, by any of its names; used up by asking.
     pub(crate) fn for_command(
         &self,
-        command: &str,
+        command: &Command,
         app_name: Option<&str>,
         namespace: &str,
     ) -> Option<Fault> {
@@ -110,7 +111,8 @@ impl FailPoints {
             let names = data.get_array("failCommands").ok();
             let is_named = flag(data, "failAllCommands")
                 || names.is_some_and(|names| {
-                    names.into_iter().flatten().any(|name| name.as_str() == Some(command))
+                    let mut named = names.into_iter().flatten().filter_map(|name| name.as_str());
+                    named.any(|name| command.names().any(|it| it == name))
                 });
             let is_app = data.get_str("appName").ok().is_none_or(|name| Some(name) == app_name);
             let is_namespace = data.get_str("namespace").ok().is_none_or(|name| name == namespace);
@@ -236,18 +238,22 @@ mod tests {
 
     use super::*;
 
+    fn command(name: &str) -> &'static Command {
+        crate::table::find(name).unwrap()
+    }
+
     #[test]
     fn times_run_out_and_names_must_match() {
         let points = FailPoints::default();
         let mode = rawdoc! { "times": 2 };
         let data = rawdoc! { "failCommands": ["find"], "errorCode": 11600 };
         points.configure("failCommand", RawBsonRef::Document(&mode), Some(&data)).unwrap();
-        assert!(points.for_command("insert", None, "a.b").is_none());
+        assert!(points.for_command(command("insert"), None, "a.b").is_none());
         for _ in 0..2 {
-            let fault = points.for_command("find", None, "a.b").unwrap();
+            let fault = points.for_command(command("find"), None, "a.b").unwrap();
             assert_eq!(fault.error_code, Some(11600));
         }
-        assert!(points.for_command("find", None, "a.b").is_none());
+        assert!(points.for_command(command("find"), None, "a.b").is_none());
         let off = RawBsonRef::String("off");
         assert_eq!(points.configure("failCommand", off, None).unwrap(), 2);
     }
@@ -258,7 +264,7 @@ mod tests {
         let data = rawdoc! { "failAllCommands": true, "closeConnection": true };
         let mode = RawBsonRef::String("alwaysOn");
         points.configure("failCommand", mode, Some(&data)).unwrap();
-        assert!(points.for_command("find", None, "a.b").unwrap().close);
+        assert!(points.for_command(command("find"), None, "a.b").unwrap().close);
     }
 
     #[test]

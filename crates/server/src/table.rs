@@ -128,6 +128,11 @@ impl Command {
         Self { scope, ..self }
     }
 
+    /// Its name and its aliases.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &'static str> {
+        std::iter::once(self.name).chain(self.aliases.iter().copied())
+    }
+
     /// Whether its first field is a database and a collection, instead of a collection.
     pub(crate) fn names_namespace(&self) -> bool {
         matches!(self.name, "dataSize")
@@ -141,10 +146,7 @@ impl Command {
 /// The command of this name. Names are case-sensitive, as on the server.
 pub(crate) fn find(name: &str) -> Option<&'static Command> {
     static BY_NAME: LazyLock<HashMap<&'static str, &'static Command>> = LazyLock::new(|| {
-        let rows = all().flat_map(|command| {
-            let names = std::iter::once(command.name).chain(command.aliases.iter().copied());
-            names.map(move |name| (name, command))
-        });
+        let rows = all().flat_map(|command| command.names().map(move |name| (name, command)));
         rows.collect()
     });
     BY_NAME.get(name).copied()
@@ -161,11 +163,7 @@ mod tests {
 
     #[test]
     fn no_name_is_given_twice() {
-        let names: Vec<&str> = all()
-            .flat_map(|command| {
-                std::iter::once(command.name).chain(command.aliases.iter().copied())
-            })
-            .collect();
+        let names: Vec<&str> = all().flat_map(Command::names).collect();
         let unique: std::collections::HashSet<&str> = names.iter().copied().collect();
         assert_eq!(names.len(), unique.len());
     }

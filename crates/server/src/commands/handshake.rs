@@ -113,13 +113,14 @@ fn remember(call: &Call<'_>, client: &RawDocument) -> Result<(), CommandError> {
             "The client metadata document may only be sent in the first hello",
         ));
     }
-    state.app_name = client
-        .get_document("application")
-        .and_then(|application| application.get_str("name"))
-        .ok()
-        .map(str::to_owned);
+    state.app_name = app_name(client).map(str::to_owned);
     state.metadata = Some(client.to_owned());
     Ok(())
+}
+
+/// What the client's description of itself calls the application.
+pub(crate) fn app_name(client: &RawDocument) -> Option<&str> {
+    client.get_document("application").ok()?.get_str("name").ok()
 }
 
 fn append_compression(reply: &mut RawDocumentBuf, offered: &bson::RawArray) {

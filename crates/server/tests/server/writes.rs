@@ -55,6 +55,28 @@ async fn a_fail_point_fails_a_command_as_often_as_it_says() {
     client.ok(rawdoc! { "find": "c", "$db": "d" }).await;
 }
 
+/// Drivers test so what they do when they cannot connect.
+#[tokio::test]
+async fn a_fail_point_knows_a_client_by_its_first_message() {
+    let server = crate::client::builder().test_commands(true).start().await.unwrap();
+    let mut client = crate::client::Client::connect(&server).await;
+    let configure = rawdoc! {
+        "configureFailPoint": "failCommand", "mode": { "times": 1 }, "$db": "admin",
+        "data": { "failCommands": ["ismaster"], "errorCode": 1234, "appName": "me" },
+    };
+    client.ok(configure).await;
+    let hello = |name: &str| {
+        rawdoc! {
+            "isMaster": 1, "helloOk": true, "client": { "application": { "name": name } },
+            "$db": "admin",
+        }
+    };
+    client.ok(hello("you")).await;
+    let mut me = crate::client::Client::connect(&server).await;
+    assert_eq!(me.code(hello("me")).await, 1234);
+    me.ok(hello("me")).await;
+}
+
 #[tokio::test]
 async fn bulk_write_reports_each_operation_and_the_sums() {
     let (_server, mut client) = start().await;
