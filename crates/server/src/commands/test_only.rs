@@ -1,6 +1,6 @@
 //! Commands for tests, offered only when the server was started with test commands.
 
-use bson::rawdoc;
+use bson::{RawDocumentBuf, rawdoc};
 
 use crate::{
     call::Call,
@@ -8,14 +8,24 @@ use crate::{
     table::{Access, Command, Scope},
 };
 
-pub(crate) const COMMANDS: &[Command] = &[Command::new(
-    "configureFailPoint",
-    Access::ServerAdmin,
-    configure_fail_point,
-    "sets or clears a fail point",
-)
-.inline()
-.scope(Scope::TestOnly)];
+pub(crate) const COMMANDS: &[Command] = &[
+    Command::new(
+        "configureFailPoint",
+        Access::ServerAdmin,
+        configure_fail_point,
+        "sets or clears a fail point",
+    )
+    .inline()
+    .scope(Scope::TestOnly),
+    Command::new(
+        "testVersion2",
+        Access::Public,
+        |_| Ok(RawDocumentBuf::new()),
+        "answers; it is not in version 1 of the stable API",
+    )
+    .inline()
+    .scope(Scope::TestOnly),
+];
 
 fn configure_fail_point(call: &Call<'_>) -> CommandResult {
     let arguments = &call.arguments;

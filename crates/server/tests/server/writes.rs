@@ -1,6 +1,6 @@
 //! Write commands and their errors.
 
-use bson::{RawDocumentBuf, rawdoc};
+use bson::{RawDocumentBuf, raw::cstr, rawdoc};
 
 use crate::client::start;
 
@@ -53,6 +53,22 @@ async fn a_fail_point_fails_a_command_as_often_as_it_says() {
     assert_eq!(reply.get_str("codeName").unwrap(), "ShutdownInProgress");
     assert!(reply.get_array("errorLabels").is_ok());
     client.ok(rawdoc! { "find": "c", "$db": "d" }).await;
+}
+
+/// Drivers test so that they pass on what they were told of the API.
+#[tokio::test]
+async fn a_command_for_tests_is_not_in_the_stable_api() {
+    let server = crate::client::builder().test_commands(true).start().await.unwrap();
+    let mut client = crate::client::Client::connect(&server).await;
+    let command = rawdoc! { "testVersion2": 1, "$db": "admin" };
+    client.ok(command.clone()).await;
+    let mut strict = command.clone();
+    strict.append(cstr!("apiVersion"), "1");
+    client.ok(strict.clone()).await;
+    strict.append(cstr!("apiStrict"), true);
+    assert_eq!(client.code(strict).await, 323);
+    let (_server, mut client) = start().await;
+    assert_eq!(client.code(command).await, 59);
 }
 
 /// Drivers test so what they do when they cannot connect.
