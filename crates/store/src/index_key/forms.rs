@@ -24,7 +24,7 @@ use bson::raw::RawBsonRef;
 pub(crate) struct Forms(u16);
 
 /// How many fields have forms.
-const FIELDS_MAX: usize = 8;
+pub(crate) const FIELDS_MAX: usize = 8;
 
 /// What one value was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -19,6 +19,7 @@ use fieldveil_query::{FieldPath, array_index};
 use crate::catalog::Index;
 use crate::entry::Entry;
 use crate::index_key::decode::{Written, split};
+use crate::index_key::forms::FIELDS_MAX;
 
 /// How documents are made of the keys of one index.
 #[derive(Debug)]
@@ -35,9 +36,6 @@ enum Step {
     Open { name: Vec<u8> },
     Close,
 }
-
-/// More fields than these have no forms.
-const FIELDS_MAX: usize = 8;
 
 /// BSON's number for the type of an embedded document.
 const DOCUMENT_ELEMENT: u8 = 0x03;
