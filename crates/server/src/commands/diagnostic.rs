@@ -179,9 +179,12 @@ fn server_status(call: &Call<'_>) -> CommandResult {
     Ok(reply)
 }
 
-fn list_commands(_: &Call<'_>) -> CommandResult {
+/// Every command that this server answers: those for tests only if it was started with them.
+fn list_commands(call: &Call<'_>) -> CommandResult {
     let mut commands = RawDocumentBuf::new();
-    let mut rows: Vec<&Command> = table::all().collect();
+    let with_tests = call.shared.options.test_commands;
+    let mut rows: Vec<&Command> =
+        table::all().filter(|row| with_tests || row.scope != Scope::TestOnly).collect();
     rows.sort_by_key(|command| command.name);
     for command in rows {
         let row = rawdoc! {

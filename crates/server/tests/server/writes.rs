@@ -67,8 +67,13 @@ async fn a_command_for_tests_is_not_in_the_stable_api() {
     client.ok(strict.clone()).await;
     strict.append(cstr!("apiStrict"), true);
     assert_eq!(client.code(strict).await, 323);
+    let list = rawdoc! { "listCommands": 1, "$db": "admin" };
+    let listed = client.ok(list.clone()).await;
+    assert!(listed.get_document("commands").unwrap().get("testVersion2").unwrap().is_some());
     let (_server, mut client) = start().await;
     assert_eq!(client.code(command).await, 59);
+    let listed = client.ok(list).await;
+    assert!(listed.get_document("commands").unwrap().get("testVersion2").unwrap().is_none());
 }
 
 /// Drivers test so what they do when they cannot connect.
