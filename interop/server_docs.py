@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+from urllib.parse import quote_plus
 
 from pymongo import MongoClient
 from pymongo.errors import OperationFailure
@@ -48,6 +49,9 @@ def main():
         (folder / "test.mjs").write_text(NODE_TEST)
         done = subprocess.run(["node", folder / "test.mjs"], timeout=60, check=False)
         fixtures.check("so does the snippet for Node", done.returncode == 0)
+        socket = folder / "fieldveil.sock"
+        with fixtures.server("--unix-socket", socket), MongoClient(f"mongodb://{quote_plus(str(socket))}") as client:
+            fixtures.check("a driver reaches the Unix domain socket", client.admin.command("ping")["ok"] == 1)
     with fixtures.server("--enable-test-commands") as uri, MongoClient(uri) as client:
         for_tests = commands_of(client)
     with fixtures.server() as uri, MongoClient(uri) as client:

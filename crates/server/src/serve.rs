@@ -17,6 +17,10 @@ pub struct ServeArgs {
     /// Address and port to listen on; port 0 lets the system choose.
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:27017")]
     pub listen: SocketAddr,
+    /// Listen also on a Unix domain socket, for the same user only; in a URI it is written
+    /// `mongodb://%2Fpath%2Fof%2Fthe.sock`.
+    #[arg(long, value_name = "PATH")]
+    pub unix_socket: Option<PathBuf>,
     /// Directory for the data; made when it does not exist.
     #[arg(long, value_name = "DIR")]
     pub data_dir: PathBuf,
@@ -107,6 +111,9 @@ pub async fn serve(args: ServeArgs, listening: impl FnOnce(SocketAddr)) -> Resul
             client_authorities: args.tls_client_ca,
             require_client_certificate: args.tls_require_client_certificate,
         });
+    }
+    if let Some(path) = args.unix_socket {
+        builder = builder.unix_socket(path);
     }
     if let Some(name) = args.replica_set {
         builder = builder.replica_set(name);

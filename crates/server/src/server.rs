@@ -1,6 +1,6 @@
 //! Starting and ending a server.
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use fieldveil_store::{Store, StoreError};
 use fieldveil_wire::BindAddress;
@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     leader::Leader,
     options::Options,
-    service::{Endpoint, Running},
+    service::{BindError, Endpoint, Running},
     shared::Shared,
     tls::{TlsError, TlsFiles},
 };
@@ -27,6 +27,14 @@ pub enum StartError {
     Bind {
         /// The address asked for.
         address: SocketAddr,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The Unix domain socket cannot be bound.
+    #[error("cannot listen on {}: {source}", path.display())]
+    BindSocket {
+        /// The path asked for.
+        path: PathBuf,
         /// What the system says.
         source: io::Error,
     },
@@ -47,6 +55,15 @@ pub enum StartError {
     /// The certificates cannot be used.
     #[error(transparent)]
     Tls(#[from] TlsError),
+}
+
+impl From<BindError> for StartError {
+    fn from(BindError { address, source }: BindError) -> Self {
+        match address {
+            BindAddress::Tcp(address) => Self::Bind { address, source },
+            BindAddress::Unix(path) => Self::BindSocket { path, source },
+        }
+    }
 }
 
 /// A running server. Dropping it ends it without waiting; see [`Server::shutdown`].
@@ -101,6 +118,7 @@ impl Server {
 pub struct ServerBuilder {
     store: Option<Store>,
     address: SocketAddr,
+    socket: Option<PathBuf>,
     options: Options,
     tls: Option<TlsFiles>,
     allow_unprotected: bool,
@@ -111,6 +129,7 @@ impl Default for ServerBuilder {
         Self {
             store: None,
             address: SocketAddr::from(([127, 0, 0, 1], 0)),
+            socket: None,
             options: Options::default(),
             tls: None,
             allow_unprotected: false,
@@ -130,6 +149,15 @@ impl ServerBuilder {
     #[must_use]
     pub fn listen(mut self, address: SocketAddr) -> Self {
         self.address = address;
+        self
+    }
+
+    /// Also listens on a Unix domain socket with this path, which only the same user can connect to.
+    /// There is no TLS on it; users authenticate there as everywhere. The file goes when the server
+    /// ends, and one that a killed server left is replaced.
+    #[must_use]
+    pub fn unix_socket(mut self, path: impl Into<PathBuf>) -> Self {
+        self.socket = Some(path.into());
         self
     }
 
@@ -202,15 +230,14 @@ impl ServerBuilder {
         }
         let tls = self.tls.as_ref().map(TlsFiles::acceptor).transpose()?;
         let shutdown = CancellationToken::new();
+        let sockets = self.socket.into_iter().map(BindAddress::Unix);
         let endpoint = Endpoint {
-            addresses: vec![BindAddress::Tcp(address)],
+            addresses: [BindAddress::Tcp(address)].into_iter().chain(sockets).collect(),
             max_connections: self.options.max_connections,
             tls,
         };
         let shared = Arc::new(Shared::new(store, self.options, shutdown.clone())?);
-        let running = Running::start(Arc::clone(&shared), endpoint, shutdown)
-            .await
-            .map_err(|source| StartError::Bind { address, source })?;
+        let running = Running::start(Arc::clone(&shared), endpoint, shutdown).await?;
         let address = running.address().unwrap_or(address);
         shared.set_address(address);
         let leader = Arc::clone(&shared.leader);

@@ -78,6 +78,13 @@ pub(crate) struct Running {
     address: Option<SocketAddr>,
 }
 
+/// An address that cannot be listened on.
+#[derive(Debug)]
+pub(crate) struct BindError {
+    pub(crate) address: BindAddress,
+    pub(crate) source: io::Error,
+}
+
 /// How to listen.
 pub(crate) struct Endpoint {
     pub(crate) addresses: Vec<BindAddress>,
@@ -94,12 +101,13 @@ impl Running {
         service: Arc<S>,
         endpoint: Endpoint,
         shutdown: CancellationToken,
-    ) -> io::Result<Self> {
+    ) -> Result<Self, BindError> {
         let slots = Arc::new(Semaphore::new(endpoint.max_connections));
         let ids = Arc::new(AtomicI32::new(1));
         let mut bound = Vec::new();
-        for address in &endpoint.addresses {
-            bound.push(Listener::bind(address, Arc::clone(&slots)).await?);
+        for address in endpoint.addresses {
+            let listener = Listener::bind(&address, Arc::clone(&slots)).await;
+            bound.push(listener.map_err(|source| BindError { address, source })?);
         }
         let address = bound.iter().find_map(Listener::local_addr);
         let mut listeners = JoinSet::new();

@@ -74,7 +74,9 @@ pub struct Accepted {
 }
 
 impl Listener {
-    /// Binds `address`. `slots` is shared by listeners that have one limit together.
+    /// Binds `address`. `slots` is shared by listeners that have one limit together. Only the user
+    /// who runs the program can connect to a Unix domain socket. A socket file that a killed
+    /// program left behind is replaced, one that somebody listens on is not, nor any other file.
     ///
     /// # Errors
     /// What the system says, for instance that the address is in use.
@@ -82,9 +84,7 @@ impl Listener {
         let socket = match address {
             BindAddress::Tcp(address) => Socket::Tcp(TcpListener::bind(address).await?),
             #[cfg(unix)]
-            BindAddress::Unix(path) => {
-                Socket::Unix(tokio::net::UnixListener::bind(path)?, path.clone())
-            }
+            BindAddress::Unix(path) => Socket::Unix(unix::bind(path).await?, path.clone()),
             #[cfg(not(unix))]
             BindAddress::Unix(_) => return Err(io::ErrorKind::Unsupported.into()),
         };
@@ -125,6 +125,37 @@ impl Listener {
             peer,
             slot,
         }))
+    }
+}
+
+#[cfg(unix)]
+mod unix {
+    use std::{
+        fs, io,
+        os::unix::fs::{FileTypeExt, PermissionsExt},
+        path::Path,
+    };
+
+    use tokio::net::{UnixListener, UnixStream};
+
+    pub(super) async fn bind(path: &Path) -> io::Result<UnixListener> {
+        let listener = match UnixListener::bind(path) {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse && is_abandoned(path).await => {
+                fs::remove_file(path)?;
+                UnixListener::bind(path)?
+            }
+            other => other?,
+        };
+        fs::set_permissions(path, fs::Permissions::from_mode(0o700))?;
+        Ok(listener)
+    }
+
+    /// Whether it is a socket on which nobody listens.
+    async fn is_abandoned(path: &Path) -> bool {
+        fs::symlink_metadata(path).is_ok_and(|metadata| metadata.file_type().is_socket())
+            && UnixStream::connect(path)
+                .await
+                .is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
     }
 }
 
@@ -178,17 +209,46 @@ mod tests {
 
     #[cfg(unix)]
     #[tokio::test]
-    async fn a_unix_socket_file_goes_with_its_listener() {
-        let folder = std::env::temp_dir().join(format!("fieldveil-wire-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).unwrap();
-        let path = folder.join("test.sock");
-        let listener =
-            Listener::bind(&BindAddress::Unix(path.clone()), Arc::new(Semaphore::new(1)))
-                .await
-                .unwrap();
-        assert!(path.exists());
+    async fn a_unix_socket_file_is_private_and_goes_with_its_listener() {
+        use std::os::unix::fs::PermissionsExt;
+
+        let (folder, path) = folder_and_path("goes");
+        let listener = bind_unix(&path).await.unwrap();
+        let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o700);
         drop(listener);
         assert!(!path.exists());
         std::fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn only_a_socket_that_nobody_listens_on_is_replaced() {
+        let (folder, path) = folder_and_path("replaced");
+        // As after `kill -9`: the file stays.
+        drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
+        assert!(path.exists());
+        let listener = bind_unix(&path).await.unwrap();
+        assert_eq!(bind_unix(&path).await.unwrap_err().kind(), io::ErrorKind::AddrInUse);
+        drop(listener);
+
+        std::fs::write(&path, "not a socket").unwrap();
+        assert_eq!(bind_unix(&path).await.unwrap_err().kind(), io::ErrorKind::AddrInUse);
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "not a socket");
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[cfg(unix)]
+    fn folder_and_path(name: &str) -> (PathBuf, PathBuf) {
+        let folder =
+            std::env::temp_dir().join(format!("fieldveil-wire-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let path = folder.join("test.sock");
+        (folder, path)
+    }
+
+    #[cfg(unix)]
+    async fn bind_unix(path: &std::path::Path) -> io::Result<Listener> {
+        Listener::bind(&BindAddress::Unix(path.to_owned()), Arc::new(Semaphore::new(1))).await
     }
 }

@@ -6,7 +6,7 @@ use bson::{RawArray, RawDocument, RawDocumentBuf, oid::ObjectId, rawdoc, spec::E
 use fieldveil_server::Server;
 use fieldveil_wire::{Connection, HEADER_LEN, Header, Message, OpMsg, Operation, Sequence};
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::TcpStream,
 };
 
@@ -55,17 +55,23 @@ impl Client {
 
 /// One connection that inserts the same small document again and again with a new `_id`. It sends
 /// what a driver sends, and takes no more of the processor than one in C.
-pub(crate) struct Inserter {
-    stream: TcpStream,
+pub(crate) struct Inserter<S> {
+    stream: S,
     message: Vec<u8>,
     id_at: usize,
     reply: Vec<u8>,
 }
 
-impl Inserter {
+impl Inserter<TcpStream> {
     pub(crate) async fn connect(server: &Server, collection: &str) -> Self {
         let stream = TcpStream::connect(server.local_addr()).await.unwrap();
         stream.set_nodelay(true).unwrap();
+        Self::new(stream, collection)
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Inserter<S> {
+    pub(crate) fn new(stream: S, collection: &str) -> Self {
         let session = bson::Binary::from_uuid(bson::Uuid::new());
         let mut message = OpMsg::new(rawdoc! {
             "insert": collection, "ordered": true, "$db": "bench", "lsid": { "id": session },

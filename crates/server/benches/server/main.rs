@@ -55,11 +55,13 @@ fn main() {
             options.cache_bytes = cache_mib << 20;
         }
         let store = Store::open(directory.path(), options).unwrap();
-        let server = Server::builder().store(store.clone()).start().await.unwrap();
+        let socket = directory.path().join("server.sock");
+        let builder = Server::builder().store(store.clone()).unix_socket(&socket);
+        let server = builder.start().await.unwrap();
         match what {
             What::Ratios { documents, seconds, only } => {
                 let time = Duration::from_secs_f64(seconds);
-                ratios::run(&server, &store, documents, time, &only).await;
+                ratios::run(&server, &socket, &store, documents, time, &only).await;
             }
             What::Soak { seconds, connections, .. } => {
                 let data = directory.path().join("data.redb");

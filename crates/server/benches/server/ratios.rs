@@ -1,15 +1,19 @@
 //! Rates, and what each is compared to.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use bson::{RawDocumentBuf, rawdoc};
 use fieldveil_server::Server;
 use fieldveil_store::{FindOptions, Namespace, Store};
 use redb::{Database, ReadableDatabase, TableDefinition};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream};
 
 use crate::client::{Client, Inserter, RawClient, batch, walk};
 
 const ROUNDS: usize = 7;
+const CLIENTS: usize = 64;
 const SMALL: i32 = 100_000;
 const RAW: TableDefinition<'static, u64, &'static [u8]> = TableDefinition::new("raw");
 
@@ -25,6 +29,7 @@ pub(crate) enum Part {
 /// Measures the parts in `only`, or all without.
 pub(crate) async fn run(
     server: &Server,
+    socket: &Path,
     store: &Store,
     documents: u32,
     time: Duration,
@@ -36,7 +41,7 @@ pub(crate) async fn run(
         find_one(&mut client).await;
     }
     if is_wanted(Part::Inserts) {
-        inserts(server, time).await;
+        inserts(server, socket, time).await;
     }
     if is_wanted(Part::WholeFind) {
         whole_find(server, &mut client, store).await;
@@ -72,24 +77,44 @@ async fn rate(client: &mut Client, command: impl Fn(i32) -> RawDocumentBuf) -> f
     f64::from(count) / begun.elapsed().as_secs_f64()
 }
 
-/// Durable single inserts by 64 clients beside those by one.
-async fn inserts(server: &Server, time: Duration) {
+/// Durable single inserts by 64 clients beside those by one, over TCP and over a Unix domain socket.
+async fn inserts(server: &Server, socket: &Path, time: Duration) {
     let (mut one, mut many) = (Vec::new(), Vec::new());
+    let (mut one_near, mut many_near) = (Vec::new(), Vec::new());
     for _ in 0..3 {
-        one.push(insert_rate(server, 1, time).await);
-        many.push(insert_rate(server, 64, time).await);
+        one.push(insert_rate(over_tcp(server, 1).await, time).await);
+        many.push(insert_rate(over_tcp(server, CLIENTS).await, time).await);
+        one_near.push(insert_rate(over_socket(socket, 1).await, time).await);
+        many_near.push(insert_rate(over_socket(socket, CLIENTS).await, time).await);
     }
     let (one, many) = (median(&mut one), median(&mut many));
     report("durable inserts, 64 clients / 1 client", many, one, "at least 20");
+    let (one, many) = (median(&mut one_near), median(&mut many_near));
+    report("the same over a Unix domain socket", many, one, "");
 }
 
-async fn insert_rate(server: &Server, clients: usize, time: Duration) -> f64 {
+async fn over_tcp(server: &Server, clients: usize) -> Vec<Inserter<TcpStream>> {
     let mut connected = Vec::new();
     for _ in 0..clients {
         connected.push(Inserter::connect(server, "durable").await);
     }
+    connected
+}
+
+async fn over_socket(socket: &Path, clients: usize) -> Vec<Inserter<UnixStream>> {
+    let mut connected = Vec::new();
+    for _ in 0..clients {
+        connected.push(Inserter::new(UnixStream::connect(socket).await.unwrap(), "durable"));
+    }
+    connected
+}
+
+async fn insert_rate<S>(clients: Vec<Inserter<S>>, time: Duration) -> f64
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let begun = Instant::now();
-    let tasks: Vec<_> = connected
+    let tasks: Vec<_> = clients
         .into_iter()
         .map(|mut client| {
             tokio::spawn(async move {

@@ -62,7 +62,8 @@ impl Cryptd {
             max_connections: options.max_connections,
             tls: None,
         };
-        let running = Running::start(Arc::clone(&analyser), endpoint, shutdown.clone()).await?;
+        let started = Running::start(Arc::clone(&analyser), endpoint, shutdown.clone()).await;
+        let running = started.map_err(|error| error.source)?;
         if let Some(limit) = options.idle_timeout {
             let shutdown = shutdown.clone();
             tokio::spawn(async move {

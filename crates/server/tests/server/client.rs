@@ -4,10 +4,13 @@ use bson::{RawDocument, RawDocumentBuf};
 use fieldveil_server::{Server, ServerBuilder};
 use fieldveil_store::Store;
 use fieldveil_wire::{Connection, Message, MsgFlags, OpMsg, Operation};
-use tokio::net::TcpStream;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+};
 
-pub(crate) struct Client {
-    pub(crate) connection: Connection<TcpStream>,
+pub(crate) struct Client<S = TcpStream> {
+    pub(crate) connection: Connection<S>,
     next_id: i32,
 }
 
@@ -23,7 +26,12 @@ pub(crate) async fn start() -> (Server, Client) {
 
 impl Client {
     pub(crate) async fn connect(server: &Server) -> Self {
-        let stream = TcpStream::connect(server.local_addr()).await.unwrap();
+        Self::over(TcpStream::connect(server.local_addr()).await.unwrap())
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
+    pub(crate) fn over(stream: S) -> Self {
         Self { connection: Connection::new(stream), next_id: 1 }
     }
 

@@ -11,5 +11,7 @@ mod limits;
 mod operations;
 mod retry;
 mod shutdown;
+#[cfg(unix)]
+mod unix_socket;
 mod wire;
 mod writes;
