@@ -10,6 +10,7 @@ use bson::raw::{RawArrayBuf, RawBson, RawBsonRef, RawDocumentBuf};
 use crate::document::{put, single};
 use crate::{FieldPath, QueryError};
 
+mod faults;
 pub mod operators;
 mod parse;
 

@@ -3,7 +3,7 @@
 use bson::raw::{RawBson, RawBsonRef, RawDocument};
 
 use super::operators::{Shape, find};
-use super::{Arguments, Call, Expression};
+use super::{Arguments, Call, Expression, faults};
 use crate::value::BsonType;
 use crate::{FieldPath, MAX_DEPTH, QueryError};
 
@@ -207,22 +207,7 @@ fn positional(
     if (min..=max).contains(&count) {
         return Ok(Arguments::Positional(items));
     }
-    Err(if name == "$ifNull" {
-        QueryError::new(1257300, format!("$ifNull needs at least two arguments, had: {count}"))
-    } else if min == max {
-        QueryError::new(
-            16020,
-            format!("Expression {name} takes exactly {min} arguments. {count} were passed in."),
-        )
-    } else {
-        QueryError::new(
-            28667,
-            format!(
-                "Expression {name} takes at least {min} arguments, and at most {max}, but {count} \
-                 were passed in."
-            ),
-        )
-    })
+    Err(faults::count(name, min, max, count))
 }
 
 fn named(
@@ -233,30 +218,24 @@ fn named(
     depth: usize,
 ) -> Result<Arguments, QueryError> {
     let RawBsonRef::Document(document) = value else {
-        return Err(argument_error(
-            name,
-            format!(
-                "{name} only supports an object as its argument, found {}",
-                BsonType::of(value).name()
-            ),
-        ));
+        return Err(faults::not_an_object(name, BsonType::of(value).name()));
     };
     let mut fields: Vec<(String, Expression)> = Vec::new();
     for element in document.iter() {
         let (key, value) = element?;
         let key = key.as_str();
         if !required.contains(&key) && !optional.contains(&key) {
-            return Err(argument_error(name, format!("Unrecognized parameter to {name}: {key}")));
+            return Err(faults::unknown(name, key));
         }
         if fields.iter().any(|(known, _)| known == key) {
-            return Err(argument_error(name, format!("{name} has parameter '{key}' twice")));
+            return Err(QueryError::failed_to_parse(format!("{name} has parameter '{key}' twice")));
         }
         fields.push((key.to_owned(), named_argument(name, key, value, depth)?));
     }
     if let Some(missing) =
         required.iter().find(|key| !fields.iter().any(|(known, _)| known == *key))
     {
-        return Err(argument_error(name, format!("Missing '{missing}' parameter to {name}")));
+        return Err(faults::missing(name, missing));
     }
     Ok(Arguments::Named(fields))
 }
@@ -271,17 +250,16 @@ fn named_argument(
     match (operator, key) {
         ("$map" | "$filter", "as") => {
             let RawBsonRef::String(variable) = value else {
-                return Err(argument_error(
-                    operator,
-                    format!("{operator}'s 'as' must be a string"),
-                ));
+                return Err(QueryError::failed_to_parse(format!(
+                    "{operator}'s 'as' must be a string"
+                )));
             };
             check_variable_name(variable)?;
             Ok(Expression::Constant(RawBson::from(value)))
         }
         ("$let", "vars") => {
             let RawBsonRef::Document(variables) = value else {
-                return Err(QueryError::new(16874, "invalid parameter: expected an object (vars)"));
+                return Err(QueryError::new(10065, "invalid parameter: expected an object (vars)"));
             };
             let mut fields = Vec::new();
             for element in variables.iter() {
@@ -308,33 +286,4 @@ fn named_argument(
         },
         _ => expression(value, depth + 1),
     }
-}
-
-/// The location code MongoDB uses for wrong arguments of an operator.
-fn argument_error(operator: &str, message: String) -> QueryError {
-    let code = match operator {
-        "$cond" => 17083,
-        "$let" => 16875,
-        "$map" => 16879,
-        "$filter" => 28646,
-        "$reduce" => 40076,
-        "$switch" => 40060,
-        "$zip" => 34460,
-        "$dateToString" => 18534,
-        "$dateFromString" => 40540,
-        "$dateFromParts" => 40519,
-        "$dateToParts" => 40524,
-        "$dateTrunc" => 5439007,
-        "$dateDiff" => 5166301,
-        "$dateAdd" | "$dateSubtract" => 5166400,
-        "$trim" | "$ltrim" | "$rtrim" => 50696,
-        "$regexMatch" | "$regexFind" | "$regexFindAll" => 51103,
-        "$replaceOne" | "$replaceAll" => 51751,
-        "$convert" => 9,
-        "$getField" => 3041702,
-        "$setField" | "$unsetField" => 4161100,
-        "$sortArray" => 2942500,
-        _ => 9,
-    };
-    QueryError::new(code, message)
 }

@@ -69,3 +69,45 @@ fn deep_nesting_is_an_error() {
     }
     assert_eq!(parse(value).unwrap_err().code(), 15);
 }
+
+#[test]
+fn wrong_arguments_have_the_codes_of_their_operator() {
+    for (expression, code) in [
+        (rawbson!({ "$cond": { "then": 1, "else": 1 } }), 17080),
+        (rawbson!({ "$cond": { "if": 1, "else": 1 } }), 17081),
+        (rawbson!({ "$cond": { "if": 1, "then": 1 } }), 17082),
+        (rawbson!({ "$let": 1 }), 16874),
+        (rawbson!({ "$let": { "in": 1 } }), 16876),
+        (rawbson!({ "$let": { "vars": {} } }), 16877),
+        (rawbson!({ "$let": { "vars": 1, "in": 1 } }), 10065),
+        (rawbson!({ "$map": 1 }), 16878),
+        (rawbson!({ "$map": { "in": 1 } }), 16880),
+        (rawbson!({ "$map": { "input": [] } }), 16882),
+        (rawbson!({ "$filter": { "input": [], "cond": 1, "x": 1 } }), 28647),
+        (rawbson!({ "$reduce": { "input": [], "in": 1 } }), 40078),
+        (rawbson!({ "$switch": { "x": 1 } }), 40067),
+        (rawbson!({ "$dateToString": { "format": "%Y" } }), 18628),
+        (rawbson!({ "$dateFromString": {} }), 40542),
+        (rawbson!({ "$dateToParts": { "date": 1, "x": 1 } }), 40520),
+        (rawbson!({ "$dateAdd": { "unit": "day" } }), 5166402),
+        (rawbson!({ "$dateDiff": { "unit": "day" } }), 5166303),
+        (rawbson!({ "$dateTrunc": { "unit": "day" } }), 5439009),
+        (rawbson!({ "$hour": { "timezone": "UTC" } }), 40539),
+        (rawbson!({ "$hour": { "date": 1, "x": 1 } }), 40535),
+        (rawbson!({ "$hour": [1, 2] }), 40536),
+        (rawbson!({ "$trim": {} }), 50695),
+        (rawbson!({ "$regexFind": { "regex": "a" } }), 31022),
+        (rawbson!({ "$regexFind": { "input": "a" } }), 31023),
+        (rawbson!({ "$replaceOne": { "input": "a", "find": "b" } }), 51747),
+        (rawbson!({ "$getField": { "field": "a", "x": 1 } }), 3041701),
+        (rawbson!({ "$setField": { "field": "a", "input": {} } }), 4161103),
+        (rawbson!({ "$sortArray": { "input": [] } }), 2942503),
+        (rawbson!({ "$firstN": { "input": [] } }), 5787906),
+        (rawbson!({ "$firstN": { "n": 1 } }), 5787907),
+        (rawbson!({ "$median": { "input": 1 } }), 40414),
+        (rawbson!({ "$setEquals": [[1]] }), 17045),
+    ] {
+        let error = parse(expression.clone()).unwrap_err();
+        assert_eq!(error.code(), code, "{expression:?}: {error}");
+    }
+}

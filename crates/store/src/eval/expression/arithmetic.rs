@@ -142,7 +142,7 @@ fn add(arguments: &[Value], _: &Scope<'_>) -> Result<Value, QueryError> {
             }
             (other, None) => {
                 return Err(QueryError::new(
-                    16554,
+                    14,
                     format!("$add only supports numeric or date types, not {}", type_name(other)),
                 ));
             }
@@ -186,7 +186,7 @@ fn subtract(arguments: &[Value], _: &Scope<'_>) -> Result<Value, QueryError> {
         }
         (Some(RawBson::DateTime(date)), _, _, Some(by)) => shift(*date, by, true),
         _ => Err(QueryError::new(
-            16556,
+            14,
             format!("can't $subtract {} from {}", type_name(right), type_name(left)),
         )),
     }
@@ -202,7 +202,7 @@ fn multiply(arguments: &[Value], _: &Scope<'_>) -> Result<Value, QueryError> {
         }
         let Some(factor) = number(argument) else {
             return Err(QueryError::new(
-                16555,
+                14,
                 format!("$multiply only supports numeric types, not {}", type_name(argument)),
             ));
         };
@@ -237,12 +237,28 @@ fn pair(
     }
 }
 
+/// Two numbers, or null, or the code and text for the one that is no number.
+fn operands(
+    arguments: &[Value],
+    first: (i32, &str),
+    second: (i32, &str),
+) -> Result<Option<(Number, Number)>, QueryError> {
+    if any_nullish(arguments) {
+        return Ok(None);
+    }
+    let numeric = |index, (code, text): (i32, &str)| {
+        let value = at(arguments, index);
+        number(value).ok_or_else(|| QueryError::new(code, format!("{text} {}", type_name(value))))
+    };
+    Ok(Some((numeric(0, first)?, numeric(1, second)?)))
+}
+
 fn is_decimal(left: Number, right: Number) -> bool {
     matches!(left, Number::Decimal(_)) || matches!(right, Number::Decimal(_))
 }
 
 fn divide(arguments: &[Value], _: &Scope<'_>) -> Result<Value, QueryError> {
-    let Some((left, right)) = pair("$divide", 16609, arguments)? else { return null() };
+    let Some((left, right)) = pair("$divide", 14, arguments)? else { return null() };
     if right.is_zero() {
         return Err(QueryError::bad_value("can't $divide by zero"));
     }
@@ -280,7 +296,14 @@ fn modulo(arguments: &[Value], _: &Scope<'_>) -> Result<Value, QueryError> {
 }
 
 fn log(arguments: &[Value], _: &Scope<'_>) -> Result<Value, QueryError> {
-    let Some((value, base)) = pair("$log", 28756, arguments)? else { return null() };
+    let Some((value, base)) = operands(
+        arguments,
+        (28756, "$log's argument must be numeric, not"),
+        (28757, "$log's base must be numeric, not"),
+    )?
+    else {
+        return null();
+    };
     if is_decimal(value, base) {
         return Err(QueryError::not_supported("$log of a decimal"));
     }
@@ -295,7 +318,14 @@ fn log(arguments: &[Value], _: &Scope<'_>) -> Result<Value, QueryError> {
 }
 
 fn pow(arguments: &[Value], _: &Scope<'_>) -> Result<Value, QueryError> {
-    let Some((base, exponent)) = pair("$pow", 28762, arguments)? else { return null() };
+    let Some((base, exponent)) = operands(
+        arguments,
+        (28762, "$pow's base must be numeric, not"),
+        (28763, "$pow's exponent must be numeric, not"),
+    )?
+    else {
+        return null();
+    };
     let negative_exponent = exponent.to_f64() < 0.0;
     if base.is_zero() && negative_exponent {
         return Err(QueryError::new(28764, "$pow cannot take a base of 0 and a negative exponent"));

@@ -401,6 +401,9 @@ fn zip(arguments: &Named<'_>, _: &Scope<'_>) -> Result<Value, QueryError> {
             ));
         }
     };
+    if inputs.is_empty() {
+        return Err(wrong_type(34465, "$zip requires at least one input array".to_owned()));
+    }
     let mut lists = Vec::new();
     for input in inputs {
         match input.as_raw_bson_ref() {

@@ -52,8 +52,8 @@ fn timestamp(
         value if is_nullish(value) => null(),
         Some(RawBson::Timestamp(stamp)) => Ok(Some(RawBson::Int64(i64::from(part(stamp))))),
         other => Err(QueryError::new(
-            5687301,
-            format!("{operator} requires a timestamp argument, found: {}", type_name(other)),
+            if operator == "$tsSecond" { 5687301 } else { 5687302 },
+            format!("Argument to {operator} must be a timestamp, but is {}", type_name(other)),
         )),
     }
 }

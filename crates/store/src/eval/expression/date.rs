@@ -40,3 +40,6 @@ fn millis(value: &Value) -> Result<i64, QueryError> {
         )),
     }
 }
+
+#[cfg(test)]
+mod tests;

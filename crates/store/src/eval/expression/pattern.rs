@@ -55,6 +55,11 @@ pub(super) fn find(operator: &str) -> Option<PatternFunction> {
             let mut list = RawArrayBuf::new();
             if let Some((text, regex)) = inputs("$regexFindAll", arguments, last)? {
                 for groups in regex.find_all(text) {
+                    // The search ends with the text; only an empty text has a match at its end.
+                    let start = groups.first().and_then(Option::as_ref).map_or(0, |all| all.start);
+                    if start == text.len() && start > 0 {
+                        break;
+                    }
                     list.push(found(text, &groups));
                 }
             }

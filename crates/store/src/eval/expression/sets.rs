@@ -60,17 +60,23 @@ impl<'a> Set<'a> {
     }
 }
 
+/// How an error names the operands, and the one that is no array.
+const ONE: (&str, &str) = ("All operands", "One");
+const FIRST: (&str, &str) = ("both operands", "First");
+const SECOND: (&str, &str) = ("both operands", "Second");
+
 fn operand(
     operator: &str,
     code: i32,
-    which: &str,
+    which: (&str, &str),
     value: &Value,
 ) -> Result<Vec<RawBson>, QueryError> {
+    let (all, one) = which;
     items(value)?.ok_or_else(|| {
         QueryError::new(
             code,
             format!(
-                "{which} of {operator} must be arrays. One argument is of type: {}",
+                "{all} of {operator} must be arrays. {one} argument is of type: {}",
                 type_name(value)
             ),
         )
@@ -82,8 +88,8 @@ fn difference(arguments: &[Value], scope: &Scope<'_>) -> Result<Value, QueryErro
     if arguments.iter().any(is_nullish) {
         return null();
     }
-    let left = operand("$setDifference", 17048, "both operands", at(arguments, 0))?;
-    let right = operand("$setDifference", 17049, "both operands", at(arguments, 1))?;
+    let left = operand("$setDifference", 17048, FIRST, at(arguments, 0))?;
+    let right = operand("$setDifference", 17049, SECOND, at(arguments, 1))?;
     let right = Set::new(right, scope);
     let collation = scope.context.collation.as_deref();
     let mut kept: Vec<RawBson> = Vec::new();
@@ -101,8 +107,10 @@ fn difference(arguments: &[Value], scope: &Scope<'_>) -> Result<Value, QueryErro
 fn equals(arguments: &[Value], scope: &Scope<'_>) -> Result<Value, QueryError> {
     let mut first: Option<Set<'_>> = None;
     let mut equal = true;
-    for argument in arguments {
-        let set = Set::new(operand("$setEquals", 17044, "All operands", argument)?, scope);
+    for (index, argument) in arguments.iter().enumerate() {
+        let one = format!("{}-th", index + 1);
+        let which = ("All operands", one.as_str());
+        let set = Set::new(operand("$setEquals", 17044, which, argument)?, scope);
         match &first {
             None => first = Some(set),
             Some(first) => {
@@ -120,7 +128,7 @@ fn intersection(arguments: &[Value], scope: &Scope<'_>) -> Result<Value, QueryEr
         if is_nullish(argument) {
             return null();
         }
-        let set = Set::new(operand("$setIntersection", 17047, "All operands", argument)?, scope);
+        let set = Set::new(operand("$setIntersection", 17047, ONE, argument)?, scope);
         common = Some(match common {
             None => set,
             Some(mut common) => {
@@ -133,8 +141,8 @@ fn intersection(arguments: &[Value], scope: &Scope<'_>) -> Result<Value, QueryEr
 }
 
 fn is_subset(arguments: &[Value], scope: &Scope<'_>) -> Result<Value, QueryError> {
-    let left = operand("$setIsSubset", 17046, "both operands", at(arguments, 0))?;
-    let right = operand("$setIsSubset", 17042, "both operands", at(arguments, 1))?;
+    let left = operand("$setIsSubset", 17046, FIRST, at(arguments, 0))?;
+    let right = operand("$setIsSubset", 17042, SECOND, at(arguments, 1))?;
     let right = Set::new(right, scope);
     boolean(left.iter().all(|item| right.contains(item)))
 }
@@ -145,7 +153,7 @@ fn union(arguments: &[Value], scope: &Scope<'_>) -> Result<Value, QueryError> {
         if is_nullish(argument) {
             return null();
         }
-        all.extend(operand("$setUnion", 17043, "All operands", argument)?);
+        all.extend(operand("$setUnion", 17043, ONE, argument)?);
     }
     array(Set::new(all, scope).items)
 }

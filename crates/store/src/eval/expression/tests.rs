@@ -95,10 +95,15 @@ fn numbers() {
     check_errors(
         &rawdoc! { "d": DateTime::from_millis(1000) },
         vec![
-            (rawbson!({ "$add": [1, "x"] }), 16554),
+            (rawbson!({ "$add": [1, "x"] }), 14),
             (rawbson!({ "$add": ["$d", "$d"] }), 16612),
-            (rawbson!({ "$subtract": [1, "x"] }), 16556),
-            (rawbson!({ "$multiply": [1, "x"] }), 16555),
+            (rawbson!({ "$subtract": [1, "x"] }), 14),
+            (rawbson!({ "$multiply": [1, "x"] }), 14),
+            (rawbson!({ "$divide": [1, "x"] }), 14),
+            (rawbson!({ "$pow": ["x", 1] }), 28762),
+            (rawbson!({ "$pow": [1, "x"] }), 28763),
+            (rawbson!({ "$log": ["x", 2] }), 28756),
+            (rawbson!({ "$log": [2, "x"] }), 28757),
             (rawbson!({ "$divide": [1, 0] }), 2),
             (rawbson!({ "$mod": [1, 0] }), 16610),
             (rawbson!({ "$abs": "x" }), 28765),
@@ -366,4 +371,19 @@ fn dates() {
             (rawbson!({ "$hour": { "date": "$d", "timezone": "nope" } }), 40485),
         ],
     );
+}
+
+#[test]
+fn no_match_is_found_behind_the_text() {
+    let all = |text: &str, pattern: &str| rawbson!({ "$size": { "$regexFindAll": { "input": text, "regex": pattern } } });
+    check(
+        &rawdoc! {},
+        vec![
+            (all("", ""), rawbson!(1)),
+            (all("ab", ""), rawbson!(2)),
+            (all("aa", "a*"), rawbson!(1)),
+            (all("baa", "a*"), rawbson!(2)),
+        ],
+    );
+    check_errors(&rawdoc! {}, vec![(rawbson!({ "$zip": { "inputs": [] } }), 34465)]);
 }

@@ -124,7 +124,7 @@ impl Densify {
         if let (RawBson::DateTime(start), Some(unit)) = (start, &self.unit) {
             let amount = self.step.to_i64_exact().and_then(|step| step.checked_mul(steps));
             let amount = amount.ok_or_else(|| QueryError::new(15, "date overflow"))?;
-            let millis = move_date("$densify", start.timestamp_millis(), unit, amount)?;
+            let millis = move_date(start.timestamp_millis(), unit, amount)?;
             return Ok(RawBson::DateTime(DateTime::from_millis(millis)));
         }
         let start = Number::new(start.as_raw_bson_ref()).unwrap_or(Number::Int32(0));
@@ -257,7 +257,7 @@ fn parse(argument: &RawBson) -> Result<Densify, QueryError> {
         None => None,
         Some(RawBsonRef::String(unit)) => {
             // Refuses units that are none, before any document is read.
-            move_date("$densify", 0, unit, 0)?;
+            move_date(0, unit, 0)?;
             if step.to_i64_exact().is_none() {
                 return Err(QueryError::new(
                     6586400,

@@ -4,6 +4,7 @@ use bson::raw::RawBson;
 use fieldveil_query::QueryError;
 
 use super::civil::Civil;
+use super::millis;
 use super::parts::local;
 use crate::eval::expression::values::{Named, is_nullish, null, string, text, type_name};
 use crate::eval::expression::{NamedFunction, Value};
@@ -48,7 +49,7 @@ fn to_string(arguments: &Named<'_>) -> Result<Value, QueryError> {
             ));
         }
     };
-    match local(arguments, "date")? {
+    match local(arguments, "date", millis)? {
         Some(local) => {
             text(render(format, Civil::from_millis(local.shown), local.shown - local.utc)?)
         }

@@ -76,7 +76,7 @@ fn part_of(arguments: &[Value], part: Part) -> Result<Value, QueryError> {
 }
 
 fn named_part(arguments: &Named<'_>, part: Part) -> Result<Value, QueryError> {
-    match local(arguments, "date")? {
+    match local(arguments, "date", millis)? {
         Some(local) => Ok(Some(Number::narrow(part(Civil::from_millis(local.shown))).to_bson())),
         None => null(),
     }
@@ -90,8 +90,13 @@ pub(super) struct Local {
     pub(super) zone: Zone,
 }
 
-/// A date argument in local time; `None` if it or the zone is null.
-pub(super) fn local(arguments: &Named<'_>, name: &str) -> Result<Option<Local>, QueryError> {
+/// A date argument in local time; `None` if it or the zone is null. `millis` reads the moment, or
+/// has the operator's error for what has none.
+pub(super) fn local(
+    arguments: &Named<'_>,
+    name: &str,
+    millis: impl FnOnce(&Value) -> Result<i64, QueryError>,
+) -> Result<Option<Local>, QueryError> {
     let value = arguments.get(name);
     let Some(zone) = zone::argument(arguments)? else { return Ok(None) };
     if is_nullish(value) {
@@ -115,7 +120,7 @@ fn to_parts(arguments: &Named<'_>) -> Result<Value, QueryError> {
             ));
         }
     };
-    let Some(local) = local(arguments, "date")? else { return null() };
+    let Some(local) = local(arguments, "date", millis)? else { return null() };
     let civil = Civil::from_millis(local.shown);
     let days = if iso {
         let (year, week) = civil.iso_week();
@@ -139,11 +144,31 @@ fn to_parts(arguments: &Named<'_>) -> Result<Value, QueryError> {
 fn from_parts(arguments: &Named<'_>) -> Result<Value, QueryError> {
     let has_year = arguments.has("year");
     let has_iso = arguments.has("isoWeekYear");
-    if has_year == has_iso {
+    if !has_year && !has_iso {
         return Err(QueryError::new(
-            if has_year { 40489 } else { 40516 },
+            40516,
             "$dateFromParts requires either 'year' or 'isoWeekYear' to be present",
         ));
+    }
+    if has_year && has_iso {
+        return Err(QueryError::new(
+            40489,
+            "$dateFromParts does not allow mixing natural dates with ISO dates",
+        ));
+    }
+    let other = if has_iso { ["month", "day"] } else { ["isoWeek", "isoDayOfWeek"] };
+    if other.iter().any(|name| arguments.has(name)) {
+        return Err(if has_iso {
+            QueryError::new(
+                40525,
+                "$dateFromParts does not allow mixing ISO dates with natural dates",
+            )
+        } else {
+            QueryError::new(
+                40489,
+                "$dateFromParts does not allow mixing natural dates with ISO dates",
+            )
+        });
     }
     let Some(zone) = zone::argument(arguments)? else { return null() };
     let part = |name: &str, default: i64| {

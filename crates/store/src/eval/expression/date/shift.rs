@@ -6,7 +6,8 @@ use fieldveil_query::QueryError;
 use fieldveil_query::value::Number;
 
 use super::civil::{Civil, DAY, days_in_month, days_of, iso_weekday};
-use super::parts::local;
+use super::millis;
+use super::parts::{Local, local};
 use crate::eval::expression::values::{Named, is_nullish, null, number, string, type_name};
 use crate::eval::expression::{NamedFunction, Value};
 
@@ -37,16 +38,32 @@ impl Unit {
 
 /// The unit; `None` if it is null.
 fn unit(operator: &str, value: &Value) -> Result<Option<Unit>, QueryError> {
+    let Some(name) = unit_name(operator, value)? else { return Ok(None) };
+    find_unit(name).map(Some).ok_or_else(|| {
+        QueryError::new(
+            5439014,
+            format!(
+                "{operator} parameter 'unit' value cannot be recognized as a time unit: {name}"
+            ),
+        )
+    })
+}
+
+/// The unit's name; `None` if it is null.
+fn unit_name<'a>(operator: &str, value: &'a Value) -> Result<Option<&'a str>, QueryError> {
     if is_nullish(value) {
         return Ok(None);
     }
-    let Some(name) = string(value) else {
-        return Err(QueryError::new(
+    string(value).map(Some).ok_or_else(|| {
+        QueryError::new(
             5439013,
             format!("{operator} requires 'unit' to be a string, but got {}", type_name(value)),
-        ));
-    };
-    Ok(Some(match name {
+        )
+    })
+}
+
+fn find_unit(name: &str) -> Option<Unit> {
+    Some(match name {
         "year" => Unit::Months(12),
         "quarter" => Unit::Months(3),
         "month" => Unit::Months(1),
@@ -56,12 +73,21 @@ fn unit(operator: &str, value: &Value) -> Result<Option<Unit>, QueryError> {
         "minute" => Unit::Millis(60_000),
         "second" => Unit::Millis(1000),
         "millisecond" => Unit::Millis(1),
-        _ => {
-            return Err(QueryError::failed_to_parse(format!(
-                "{operator} parameter 'unit' value cannot be recognized as a time unit: {name}"
-            )));
-        }
-    }))
+        _ => return None,
+    })
+}
+
+fn unknown_unit(name: &str) -> QueryError {
+    QueryError::failed_to_parse(format!("unknown time unit value: {name}"))
+}
+
+/// A moment to compute with; `requirement` is the code and the text for what has none.
+fn moment(
+    value: &Value,
+    code: i32,
+    requirement: impl FnOnce() -> String,
+) -> Result<i64, QueryError> {
+    millis(value).map_err(|_| QueryError::new(code, requirement()))
 }
 
 fn overflow() -> QueryError {
@@ -74,14 +100,23 @@ fn date(utc: Option<i64>) -> Result<Value, QueryError> {
 
 fn add(operator: &str, arguments: &Named<'_>, sign: i64) -> Result<Value, QueryError> {
     let amount = arguments.get("amount");
-    let (Some(unit), Some(local)) =
-        (unit(operator, arguments.get("unit"))?, local(arguments, "startDate")?)
-    else {
-        return null();
-    };
-    if is_nullish(amount) {
+    let start = local(arguments, "startDate", |value| {
+        moment(value, 5166403, || {
+            format!("{operator} requires startDate to be convertible to a date")
+        })
+    })?;
+    let unit = arguments.get("unit");
+    let Some(local) = start else { return null() };
+    if is_nullish(amount) || is_nullish(unit) {
         return null();
     }
+    let Some(unit) = string(unit) else {
+        return Err(QueryError::new(
+            5166404,
+            format!("{operator} expects string defining the time unit"),
+        ));
+    };
+    let unit = find_unit(unit).ok_or_else(|| unknown_unit(unit))?;
     let amount = number(amount).and_then(Number::to_i64_exact).ok_or_else(|| {
         QueryError::new(
             5166405,
@@ -121,28 +156,35 @@ fn moved(millis: i64, unit: Unit, amount: i64) -> Result<i64, QueryError> {
 }
 
 /// Moves a moment for a stage; see [`moved`].
-pub(crate) fn move_date(
-    stage: &str,
-    millis: i64,
-    name: &str,
-    amount: i64,
-) -> Result<i64, QueryError> {
-    match unit(stage, &Some(RawBson::String(name.to_owned())))? {
-        Some(unit) => moved(millis, unit, amount),
-        None => Ok(millis),
-    }
+pub(crate) fn move_date(millis: i64, name: &str, amount: i64) -> Result<i64, QueryError> {
+    let unit = find_unit(name).ok_or_else(|| unknown_unit(name))?;
+    moved(millis, unit, amount)
 }
 
 /// Day of the week with which weeks begin, 1 for Monday.
-fn start_of_week(operator: &str, value: &Value) -> Result<Option<i64>, QueryError> {
-    if value.is_none() {
+fn start_of_week(
+    operator: &str,
+    unit: Option<Unit>,
+    arguments: &Named<'_>,
+) -> Result<Option<i64>, QueryError> {
+    // For other units the argument means nothing, whatever it is.
+    if !matches!(unit, Some(Unit::Millis(WEEK))) || !arguments.has("startOfWeek") {
         return Ok(Some(7));
     }
+    let value = arguments.get("startOfWeek");
     if is_nullish(value) {
         return Ok(None);
     }
-    let name = string(value).unwrap_or_default().to_ascii_lowercase();
-    let day = match name.as_str() {
+    let Some(name) = string(value) else {
+        return Err(QueryError::new(
+            5439015,
+            format!(
+                "{operator} requires 'startOfWeek' to be a string, but got {}",
+                type_name(value)
+            ),
+        ));
+    };
+    let day = match name.to_ascii_lowercase().as_str() {
         "monday" | "mon" => 1,
         "tuesday" | "tue" => 2,
         "wednesday" | "wed" => 3,
@@ -151,9 +193,13 @@ fn start_of_week(operator: &str, value: &Value) -> Result<Option<i64>, QueryErro
         "saturday" | "sat" => 6,
         "sunday" | "sun" => 7,
         _ => {
-            return Err(QueryError::failed_to_parse(format!(
-                "{operator} parameter 'startOfWeek' value cannot be recognized as a day of a week"
-            )));
+            return Err(QueryError::new(
+                5439016,
+                format!(
+                    "{operator} parameter 'startOfWeek' value cannot be recognized as a day of a \
+                     week: {name}"
+                ),
+            ));
         }
     };
     Ok(Some(day))
@@ -165,12 +211,23 @@ fn week_number(local: i64, start: i64) -> i64 {
     (days - (iso_weekday(days) - start).rem_euclid(7)).div_euclid(7)
 }
 
+fn difference_end(arguments: &Named<'_>, name: &str) -> Result<Option<Local>, QueryError> {
+    local(arguments, name, |value| {
+        moment(value, 5166307, || {
+            format!("$dateDiff requires '{name}' to be a date, but got {}", type_name(value))
+        })
+    })
+}
+
 fn difference(arguments: &Named<'_>) -> Result<Value, QueryError> {
     let unit = unit("$dateDiff", arguments.get("unit"))?;
-    let start = start_of_week("$dateDiff", arguments.get("startOfWeek"))?;
-    let (Some(unit), Some(start), Some(first), Some(last)) =
-        (unit, start, local(arguments, "startDate")?, local(arguments, "endDate")?)
-    else {
+    let start = start_of_week("$dateDiff", unit, arguments)?;
+    let (Some(unit), Some(start), Some(first), Some(last)) = (
+        unit,
+        start,
+        difference_end(arguments, "startDate")?,
+        difference_end(arguments, "endDate")?,
+    ) else {
         return null();
     };
     let (from, to) = match unit.is_part_of_day() {
@@ -196,22 +253,38 @@ fn difference(arguments: &Named<'_>) -> Result<Value, QueryError> {
 /// Bins are counted from the year 2000.
 fn truncate(arguments: &Named<'_>) -> Result<Value, QueryError> {
     let unit = unit("$dateTrunc", arguments.get("unit"))?;
-    let start = start_of_week("$dateTrunc", arguments.get("startOfWeek"))?;
+    let start = start_of_week("$dateTrunc", unit, arguments)?;
     let size = match arguments.get("binSize") {
         None => Some(1),
         value if is_nullish(value) => None,
         value => match number(value).and_then(Number::to_i64_exact) {
             Some(size) if size > 0 => Some(size),
-            _ => {
+            Some(size) => {
                 return Err(QueryError::new(
                     5439018,
-                    "$dateTrunc requires 'binSize' to be greater than 0",
+                    format!(
+                        "$dateTrunc requires 'binSize' to be greater than 0, but got value {size}"
+                    ),
+                ));
+            }
+            None => {
+                return Err(QueryError::new(
+                    5439017,
+                    format!(
+                        "$dateTrunc requires 'binSize' to be a 64-bit integer, but got a value of \
+                         type {}",
+                        type_name(value)
+                    ),
                 ));
             }
         },
     };
-    let (Some(unit), Some(start), Some(size), Some(local)) =
-        (unit, start, size, local(arguments, "date")?)
+    let date_argument = local(arguments, "date", |value| {
+        moment(value, 5439012, || {
+            format!("$dateTrunc requires 'date' to be a date, but got {}", type_name(value))
+        })
+    })?;
+    let (Some(unit), Some(start), Some(size), Some(local)) = (unit, start, size, date_argument)
     else {
         return null();
     };
