@@ -13,6 +13,7 @@ use crate::sort::Sort;
 use crate::{FieldPath, QueryError};
 
 mod accumulator;
+mod nested;
 mod parse;
 mod print;
 mod reach;

@@ -2,7 +2,8 @@
 //!
 //! Source: MongoDB manual, "Stable API".
 
-use bson::{RawArray, RawBsonRef, RawDocument};
+use bson::{RawArray, RawBson, RawBsonRef, RawDocument};
+use fieldveil_query::pipeline::{Pipeline, Stage};
 
 use crate::{arguments::Arguments, codes, error::CommandError, table::Command};
 
@@ -77,7 +78,7 @@ pub(crate) fn check(arguments: &Arguments<'_>, command: &Command) -> Result<(), 
         return Err(not_allowed(command.name, field));
     }
     match command.name {
-        "aggregate" | "create" => check_pipeline(arguments.present("pipeline")),
+        "aggregate" | "create" | "collMod" => check_pipeline(arguments.present("pipeline")),
         "createIndexes" => check_indexes(arguments.present("indexes")),
         _ => Ok(()),
     }
@@ -85,24 +86,17 @@ pub(crate) fn check(arguments: &Arguments<'_>, command: &Command) -> Result<(), 
 
 /// Checks the stages of a pipeline and of those in it. What is no pipeline is refused elsewhere.
 fn check_pipeline(pipeline: Option<RawBsonRef<'_>>) -> Result<(), CommandError> {
-    for stage in documents(pipeline) {
-        let Some(Ok((name, value))) = stage.iter().next() else { continue };
-        let name = name.as_str();
+    let stages = pipeline.and_then(RawBsonRef::as_array);
+    let Some(Ok(pipeline)) = stages.map(Pipeline::parse) else { return Ok(()) };
+    for stage in pipeline.all_stages() {
+        let name = stage.name();
         if UNSTABLE_STAGES.contains(&name) {
             return Err(strict(format!(
                 "stage {name} is not allowed with 'apiStrict: true' in API Version 1"
             )));
         }
-        let Some(options) = value.as_document() else { continue };
-        match name {
-            "$collStats" => check_statistics(options)?,
-            "$lookup" | "$unionWith" => check_pipeline(options.get("pipeline").ok().flatten())?,
-            "$facet" => {
-                for (_, inner) in options.iter().flatten() {
-                    check_pipeline(Some(inner))?;
-                }
-            }
-            _ => {}
+        if let Stage::Other { name: "$collStats", value: RawBson::Document(options) } = stage {
+            check_statistics(options)?;
         }
     }
     Ok(())
@@ -181,7 +175,21 @@ mod tests {
             rawdoc! { "aggregate": 1, "pipeline": [{ "$listLocalSessions": {} }] },
             rawdoc! { "aggregate": "c", "pipeline": [], "explain": true },
             rawdoc! { "aggregate": "c", "pipeline": [{ "$collStats": { "storageStats": {} } }] },
-            rawdoc! { "aggregate": "c", "pipeline": [{ "$facet": { "a": [{ "$indexStats": {} }] } }] },
+            rawdoc! { "aggregate": "c", "pipeline": [{ "$facet": { "a": [
+                { "$unionWith": { "coll": "d", "pipeline": [{ "$indexStats": {} }] } },
+            ] } }] },
+            rawdoc! { "aggregate": "c", "pipeline": [{ "$listCatalog": {} }] },
+            rawdoc! { "aggregate": "c", "pipeline": [
+                { "$unionWith": { "coll": "d", "pipeline": [{ "$indexStats": {} }] } },
+            ] },
+            rawdoc! { "aggregate": "c", "pipeline": [
+                { "$lookup": { "from": "d", "pipeline": [{ "$indexStats": {} }], "as": "e" } },
+            ] },
+            rawdoc! { "aggregate": "c", "pipeline": [
+                { "$merge": { "into": "d", "whenMatched": [{ "$indexStats": {} }] } },
+            ] },
+            rawdoc! { "create": "v", "viewOn": "c", "pipeline": [{ "$indexStats": {} }] },
+            rawdoc! { "collMod": "v", "viewOn": "c", "pipeline": [{ "$indexStats": {} }] },
             rawdoc! { "create": "c", "capped": true, "size": 512 },
             rawdoc! { "createIndexes": "c", "indexes": [{ "key": { "a": 1 }, "sparse": true }] },
         ] {

@@ -28,6 +28,7 @@ const OTHER: &[&str] = &[
     "$fill",
     "$geoNear",
     "$indexStats",
+    "$listCatalog",
     "$listClusterCatalog",
     "$listLocalSessions",
     "$listSampledQueries",

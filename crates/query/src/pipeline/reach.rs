@@ -1,6 +1,6 @@
 //! Which collections a pipeline reads and writes beside the one it runs on.
 
-use super::{Merge, Namespace, Pipeline, Stage, WhenMatched};
+use super::{Lookup, Namespace, Pipeline, Stage};
 use crate::QueryError;
 
 /// A collection that a stage names.
@@ -30,22 +30,14 @@ impl Pipeline {
     /// # Errors
     /// `NotImplemented` for a stage that is not parsed and may name one.
     pub fn reaches(&self) -> Result<Vec<Reach<'_>>, QueryError> {
-        let mut found = Vec::new();
-        self.add_reaches(&mut found)?;
-        Ok(found)
-    }
-
-    fn add_reaches<'a>(&'a self, found: &mut Vec<Reach<'a>>) -> Result<(), QueryError> {
-        for stage in &self.stages {
-            stage.add_reaches(found)?;
-        }
-        Ok(())
+        self.all_stages().into_iter().filter_map(|stage| stage.reach().transpose()).collect()
     }
 }
 
 impl Stage {
-    /// Every stage is listed, so that a new one is not forgotten.
-    fn add_reaches<'a>(&'a self, found: &mut Vec<Reach<'a>>) -> Result<(), QueryError> {
+    /// The collection that the stage names itself. Every stage is listed, so that a new one is not
+    /// forgotten.
+    fn reach(&self) -> Result<Option<Reach<'_>>, QueryError> {
         match self {
             Self::Match(_)
             | Self::Project(_)
@@ -64,34 +56,15 @@ impl Stage {
             | Self::Bucket { .. }
             | Self::BucketAuto { .. }
             | Self::SetWindowFields { .. }
-            | Self::Documents(_) => Ok(()),
-            Self::Facet(facets) => {
-                facets.iter().try_for_each(|(_, pipeline)| pipeline.add_reaches(found))
+            | Self::Facet(_)
+            | Self::Documents(_) => Ok(None),
+            Self::UnionWith { from, .. } | Self::Lookup(Lookup { from, .. }) => {
+                Ok(from.as_ref().map(Reach::Reads))
             }
-            Self::UnionWith { from, pipeline } => {
-                found.extend(from.as_ref().map(Reach::Reads));
-                pipeline.add_reaches(found)
-            }
-            Self::Lookup(lookup) => {
-                found.extend(lookup.from.as_ref().map(Reach::Reads));
-                lookup.pipeline.iter().try_for_each(|pipeline| pipeline.add_reaches(found))
-            }
-            Self::GraphLookup(lookup) => {
-                found.push(Reach::Reads(&lookup.from));
-                Ok(())
-            }
-            Self::Out(target) => {
-                found.push(Reach::Writes(target));
-                Ok(())
-            }
-            Self::Merge(Merge { into, when_matched, .. }) => {
-                found.push(Reach::Writes(into));
-                match when_matched {
-                    Some(WhenMatched::Pipeline(pipeline)) => pipeline.add_reaches(found),
-                    Some(WhenMatched::Action(_)) | None => Ok(()),
-                }
-            }
-            Self::Other { name, .. } if NAMELESS.contains(name) => Ok(()),
+            Self::GraphLookup(lookup) => Ok(Some(Reach::Reads(&lookup.from))),
+            Self::Out(target) => Ok(Some(Reach::Writes(target))),
+            Self::Merge(merge) => Ok(Some(Reach::Writes(&merge.into))),
+            Self::Other { name, .. } if NAMELESS.contains(name) => Ok(None),
             Self::Other { name, .. } => Err(QueryError::not_supported(format!("the stage {name}"))),
         }
     }
