@@ -42,7 +42,7 @@ pub mod update;
 pub mod value;
 
 pub use error::{QueryError, code_name};
-pub use path::{FieldPath, Overlap, PathSet, array_index};
+pub use path::{FieldPath, Overlap, PathSet, array_index, has_position};
 
 /// How many levels of nested operators a filter, expression or pipeline may have.
 ///

@@ -97,6 +97,12 @@ impl FieldPath {
         Self(format!("{}.{rest}", self.0))
     }
 
+    /// Whether one of the components may pick an element of an array; see [`array_index`].
+    #[must_use]
+    pub fn has_position(&self) -> bool {
+        has_position(&self.0)
+    }
+
     /// Whether `other` is this path or lies below it.
     pub fn is_prefix_of(&self, other: &Self) -> bool {
         match other.0.strip_prefix(&self.0) {
@@ -177,6 +183,11 @@ impl<'a> PathSet<'a> {
         branch.is_path = true;
         Ok(())
     }
+}
+
+/// [`FieldPath::has_position`] of a path that is not one yet.
+pub fn has_position(path: &str) -> bool {
+    path.split('.').any(|component| array_index(component).is_some())
 }
 
 /// The array index a path component names: decimal digits without leading zero.
@@ -273,8 +284,10 @@ mod tests {
     fn only_plain_digits_are_an_index() {
         assert_eq!(array_index("0"), Some(0));
         assert_eq!(array_index("12"), Some(12));
-        for text in ["", "01", "-1", "1a", "99999999999"] {
+        for text in ["", "01", "00", "-1", "+1", "1a", "99999999999"] {
             assert_eq!(array_index(text), None, "{text}");
+            assert!(!FieldPath::new(format!("a.{text}.b")).has_position(), "{text}");
         }
+        assert!(FieldPath::new("a.10.b").has_position());
     }
 }

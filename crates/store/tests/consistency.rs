@@ -156,3 +156,85 @@ fn an_index_on_a_position_finds_what_has_nothing_there() {
     }
     assert_eq!(found_by_null, 12);
 }
+
+/// Names that are positions, and those that only look like it.
+const NUMBERS: &[&str] = &["0", "1", "00", "01", "+0", "-0", "9999999999", "99999999999", "b"];
+
+/// What may stand at `a`, with such names in it.
+fn numbered() -> impl Strategy<Value = RawBson> {
+    let leaf = prop_oneof![Just(RawBson::Int32(1)), Just(RawBson::Int32(2)), Just(RawBson::Null)];
+    leaf.prop_recursive(3, 12, 3, |inner| {
+        let field = (proptest::sample::select(NUMBERS), inner.clone());
+        let document = vec(field, 0..3).prop_map(|fields| {
+            let fields: std::collections::BTreeMap<_, _> = fields.into_iter().collect();
+            let mut document = RawDocumentBuf::new();
+            for (name, value) in fields {
+                document.append(bson::raw::CString::try_from(name).unwrap(), value);
+            }
+            RawBson::Document(document)
+        });
+        let array =
+            vec(inner, 0..3).prop_map(|elements| RawBson::Array(elements.into_iter().collect()));
+        prop_oneof![document, array]
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(64) })]
+
+    /// What one side takes for a position, all sides do.
+    #[test]
+    fn indexes_and_scans_agree_on_what_is_a_position(values in vec(numbered(), 1..12)) {
+        let documents: Vec<_> =
+            (0_i32..).zip(values).map(|(id, value)| rawdoc! {"_id": id, "a": value}).collect();
+        let paths = NUMBERS.iter().flat_map(|name| [format!("a.{name}"), format!("a.{name}.b")]);
+        for path in paths {
+            let path = bson::raw::CString::try_from(path).unwrap();
+            let with = |value: RawBson| {
+                let mut document = RawDocumentBuf::new();
+                document.append(&path, value);
+                document
+            };
+            let store = Store::in_memory().unwrap();
+            let index = rawdoc! {"key": with(RawBson::Int32(1)), "name": "i"};
+            store.create_indexes(&things(), &[index], &Interrupt::never()).unwrap();
+            // Some are ambiguous and refused.
+            let unordered = WriteOptions { ordered: false, ..WriteOptions::default() };
+            store.insert(&things(), documents.clone(), &unordered).unwrap();
+            for wanted in [
+                RawBson::Null,
+                RawBson::Int32(1),
+                rawdoc! {"$gte": 1}.into(),
+                rawdoc! {"$ne": 1}.into(),
+                rawdoc! {"$exists": true}.into(),
+                rawdoc! {"$elemMatch": {"$gte": 1}}.into(),
+            ] {
+                let (filter, sort) = (with(wanted), rawdoc! {"_id": 1});
+                let by_scan = read(&store, &filter, &sort, Some(rawdoc! {"$natural": 1}.into()));
+                for hint in [None, Some(RawBson::String("i".to_owned()))] {
+                    prop_assert_eq!(&read(&store, &filter, &sort, hint), &by_scan, "{:?}", &filter);
+                }
+            }
+        }
+    }
+}
+
+/// Where a name of a path is empty, no index can be made, and a filter looks for that name.
+#[test]
+fn an_empty_name_is_no_position() {
+    let store = Store::in_memory().unwrap();
+    for key in [rawdoc! {"a.": 1}, rawdoc! {"a..b": 1}] {
+        let index = rawdoc! {"key": key, "name": "i"};
+        assert!(store.create_indexes(&things(), &[index], &Interrupt::never()).is_err());
+    }
+    let documents = vec![
+        rawdoc! {"_id": 1, "a": [{"": 1}]},
+        rawdoc! {"_id": 2, "a": {"": {"b": 1}}},
+        rawdoc! {"_id": 3, "a": [1]},
+    ];
+    store.insert(&things(), documents, &WriteOptions::default()).unwrap();
+    for (filter, id) in [(rawdoc! {"a.": 1}, 1), (rawdoc! {"a..b": 1}, 2)] {
+        let found = read(&store, &filter, &rawdoc! {"_id": 1}, None).unwrap();
+        assert_eq!(found.iter().map(|it| it.get_i32("_id").unwrap()).collect::<Vec<_>>(), [id]);
+    }
+}

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
 use bson::raw::{RawArray, RawBson, RawBsonRef, RawDocument};
+use fieldveil_query::array_index;
 use fieldveil_query::collation::Collation;
 use fieldveil_query::document::field;
 
@@ -230,16 +231,16 @@ fn walk<'a>(document: &'a RawDocument, rest: &'a [&'a str]) -> Result<Slot<'a>> 
 
 fn walk_value<'a>(value: RawBsonRef<'a>, rest: &'a [&'a str]) -> Result<Slot<'a>> {
     match (value, rest) {
-        (RawBsonRef::Array(array), [position, deeper @ ..]) => match position.parse::<usize>() {
+        (RawBsonRef::Array(array), [position, deeper @ ..]) => match array_index(position) {
             // A number picks one element, unless elements have a field of that name.
-            Ok(index) if position.len() == 1 || !position.starts_with('0') => {
+            Some(index) => {
                 check_ambiguous(array, position)?;
                 match array.get(index)? {
                     Some(element) => walk_value(element, deeper),
                     None => Ok(Slot::Missing),
                 }
             }
-            _ => Ok(Slot::Array { array, rest }),
+            None => Ok(Slot::Array { array, rest }),
         },
         (RawBsonRef::Array(array), []) => Ok(Slot::Array { array, rest }),
         (value, []) => Ok(Slot::Value(value)),
@@ -253,7 +254,7 @@ fn into_element<'a>(element: RawBsonRef<'a>, rest: &'a [&'a str]) -> Result<Slot
     match (element, rest) {
         (value, []) => Ok(Slot::Value(value)),
         (RawBsonRef::Document(document), rest) => Ok(Slot::Path { document, rest }),
-        (RawBsonRef::Array(_), [position, ..]) if position.parse::<usize>().is_ok() => {
+        (RawBsonRef::Array(_), [position, ..]) if array_index(position).is_some() => {
             walk_value(element, rest)
         }
         _ => Ok(Slot::Missing),

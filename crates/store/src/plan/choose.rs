@@ -10,11 +10,11 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use bson::raw::{RawBson, RawBsonRef, RawDocument};
-use fieldveil_query::FieldPath;
 use fieldveil_query::dependencies::Dependencies;
 use fieldveil_query::filter::{ElemMatch, Filter, Predicate};
 use fieldveil_query::sort::{Sort, SortOrder};
 use fieldveil_query::value::compare_documents;
+use fieldveil_query::{FieldPath, has_position};
 
 use super::exact::{are_exact, is_exact_value};
 use super::implies::implies;
@@ -353,10 +353,6 @@ fn predicates<'a>(conjunct: &'a Filter, path: &str) -> Vec<&'a Predicate> {
         }
         _ => Vec::new(),
     }
-}
-
-fn has_position(path: &str) -> bool {
-    path.split('.').any(|part| part.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 /// The set that promises fewer entries.

@@ -14,7 +14,7 @@
 use std::collections::BTreeSet;
 
 use bson::raw::RawDocument;
-use fieldveil_query::{FieldPath, array_index};
+use fieldveil_query::FieldPath;
 
 use crate::catalog::Index;
 use crate::entry::Entry;
@@ -47,9 +47,7 @@ impl Cover {
         let is_fit = spec.collation.is_none()
             && !index.multikey.contains(&true)
             && !spec.fields.iter().any(|field| field.hashed);
-        if !is_fit
-            || needed.iter().any(|path| path.components().any(|name| array_index(name).is_some()))
-        {
+        if !is_fit || needed.iter().any(|path| path.has_position()) {
             return None;
         }
         let fields = spec.fields.iter().take(FIELDS_MAX).enumerate();

@@ -1,8 +1,8 @@
 //! Whether the bounds of an index say all that a filter does, so that it need not be applied.
 
 use bson::raw::{RawBson, RawBsonRef};
+use fieldveil_query::FieldPath;
 use fieldveil_query::filter::{Filter, Predicate};
-use fieldveil_query::{FieldPath, array_index};
 
 use super::spans::Strings;
 use crate::catalog::Index;
@@ -14,8 +14,7 @@ use crate::catalog::Index;
 /// at fields of that name in all of them as well.
 pub(super) fn are_exact(conjuncts: &[&Filter], index: &Index, strings: Strings<'_>) -> bool {
     let is_field = |path: &FieldPath| {
-        index.spec.fields.iter().any(|field| field.path == path.as_str())
-            && path.components().all(|name| array_index(name).is_none())
+        index.spec.fields.iter().any(|field| field.path == path.as_str()) && !path.has_position()
     };
     !index.multikey.contains(&true)
         && conjuncts.iter().all(|conjunct| match conjunct {
