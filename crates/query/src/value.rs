@@ -10,6 +10,7 @@
 use std::cmp::Ordering;
 
 use bson::raw::{RawArray, RawBinaryRef, RawBsonRef, RawDocument};
+use bson::spec::BinarySubtype;
 
 use crate::collation::Collation;
 use crate::document::as_document;
@@ -22,6 +23,9 @@ pub use types::{BsonType, TypeSet};
 
 /// Beyond this nesting, comparison looks at bytes only; stored documents never reach it.
 const MAX_COMPARED_DEPTH: usize = 256;
+
+/// What comes before the bytes of old binary data: their length.
+const OLD_BINARY_PREFIX_BYTES: usize = 4;
 
 /// Orders two values as MongoDB sorts them. A total order on well-formed values.
 pub fn compare(left: RawBsonRef<'_>, right: RawBsonRef<'_>) -> Ordering {
@@ -138,10 +142,18 @@ fn compare_arrays(
     compare_elements(as_document(left), as_document(right), false, collation, depth)
 }
 
+/// The length of binary data as it is stored and compared, in bytes. The old kind, subtype 2, begins
+/// with its length a second time, which counts.
+#[must_use]
+pub fn binary_length(binary: RawBinaryRef<'_>) -> usize {
+    let inner =
+        if binary.subtype == BinarySubtype::BinaryOld { OLD_BINARY_PREFIX_BYTES } else { 0 };
+    binary.bytes.len().saturating_add(inner)
+}
+
 fn compare_binaries(left: RawBinaryRef<'_>, right: RawBinaryRef<'_>) -> Ordering {
-    left.bytes
-        .len()
-        .cmp(&right.bytes.len())
+    binary_length(left)
+        .cmp(&binary_length(right))
         .then_with(|| u8::from(left.subtype).cmp(&u8::from(right.subtype)))
         .then_with(|| left.bytes.cmp(right.bytes))
 }

@@ -30,6 +30,7 @@
 use bson::raw::{RawBsonRef, RawDocument};
 use bson::spec::BinarySubtype;
 use fieldveil_query::collation::Collation;
+use fieldveil_query::value::binary_length;
 
 use crate::error::Result;
 
@@ -136,15 +137,11 @@ fn encode_body(
             out.push(0);
         }
         RawBsonRef::Binary(binary) => {
-            // The old form of subtype 2 carries its length twice and is compared with it.
-            let inner = u32::try_from(binary.bytes.len()).unwrap_or(u32::MAX);
+            let bytes = |length| u32::try_from(length).unwrap_or(u32::MAX);
+            out.extend_from_slice(&bytes(binary_length(binary)).to_be_bytes());
+            out.push(binary.subtype.into());
             if binary.subtype == BinarySubtype::BinaryOld {
-                out.extend_from_slice(&inner.saturating_add(4).to_be_bytes());
-                out.push(binary.subtype.into());
-                out.extend_from_slice(&inner.to_le_bytes());
-            } else {
-                out.extend_from_slice(&inner.to_be_bytes());
-                out.push(binary.subtype.into());
+                out.extend_from_slice(&bytes(binary.bytes.len()).to_le_bytes());
             }
             out.extend_from_slice(binary.bytes);
         }

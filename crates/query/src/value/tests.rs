@@ -44,6 +44,12 @@ fn types_and_values_are_in_order() {
         binary(BinarySubtype::UserDefined(200), &[1]),
         binary(BinarySubtype::Generic, &[0, 0]),
         binary(BinarySubtype::Uuid, &[0, 0]),
+        binary(BinarySubtype::Generic, &[0, 0, 0, 0]),
+        // Its own length comes before it.
+        binary(BinarySubtype::BinaryOld, &[]),
+        binary(BinarySubtype::Uuid, &[0, 0, 0, 0]),
+        binary(BinarySubtype::BinaryOld, &[0]),
+        binary(BinarySubtype::BinaryOld, &[1]),
         RawBson::Boolean(false),
         RawBson::Boolean(true),
         RawBson::DateTime(bson::DateTime::from_millis(-1)),

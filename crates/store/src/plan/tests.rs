@@ -1,10 +1,12 @@
 //! An index scan finds what reading everything finds.
 
 use bson::raw::{RawBson, RawDocumentBuf};
+use bson::spec::BinarySubtype;
 use bson::{Bson, Document, doc, rawdoc};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
+use crate::code::Code;
 use crate::{FindOptions, Interrupt, Namespace, Store, WriteOptions};
 
 fn scalar() -> impl Strategy<Value = Bson> {
@@ -20,7 +22,19 @@ fn scalar() -> impl Strategy<Value = Bson> {
         1 => Just(Bson::MinKey),
         1 => Just(Bson::MaxKey),
         1 => Just(Bson::DateTime(bson::DateTime::from_millis(5))),
+        1 => binary(),
     ]
+}
+
+/// The old kind too, whose length counts otherwise.
+fn binary() -> impl Strategy<Value = Bson> {
+    let subtype = proptest::sample::select(vec![
+        BinarySubtype::Generic,
+        BinarySubtype::BinaryOld,
+        BinarySubtype::Uuid,
+    ]);
+    (subtype, vec(0..2_u8, 0..6))
+        .prop_map(|(subtype, bytes)| Bson::Binary(bson::Binary { subtype, bytes }))
 }
 
 fn value() -> impl Strategy<Value = Bson> {
@@ -194,7 +208,9 @@ proptest! {
     }
 
     #[test]
-    fn index_keys_ascend_in_bson_order(left in value(), right in value()) {
+    fn index_keys_ascend_in_bson_order(
+        (left, right) in prop_oneof![3 => (value(), value()).boxed(), 1 => (binary(), binary()).boxed()],
+    ) {
         let document = raw(&doc! {"l": left, "r": right});
         let left = document.get("l").unwrap().unwrap();
         let right = document.get("r").unwrap().unwrap();
@@ -221,4 +237,37 @@ fn ranges_over_arrays_are_not_intersected() {
     let options =
         FindOptions { filter, hint: Some(RawBson::String("a_1".into())), ..FindOptions::default() };
     assert_eq!(ids(&store, &namespace, options).unwrap(), [1]);
+}
+
+/// Old binary data whose second length is wrong, or not there, is refused wherever it comes in.
+#[test]
+fn old_binary_data_with_a_wrong_length_is_refused() {
+    let store = Store::in_memory().unwrap();
+    let namespace = Namespace::new("test", "old").unwrap();
+    let specs = [rawdoc! {"key": {"a": 1}, "name": "a_1"}];
+    store.create_indexes(&namespace, &specs, &Interrupt::never()).unwrap();
+    let invalid = |code: i32| assert_eq!(code, Code::INVALID_BSON.number());
+    for data in [&[0_u8, 0, 0, 0, 9][..], &[9, 0, 0, 0, 9], &[0xFF; 8], &[1, 0], &[]] {
+        let document = with_old_binary(data);
+        let outcome =
+            store.insert(&namespace, vec![document.clone()], &WriteOptions::default()).unwrap();
+        assert_eq!(outcome.inserted, 0);
+        invalid(outcome.errors.first().unwrap().error.code());
+        let options = FindOptions { filter: Some(document), ..FindOptions::default() };
+        assert!(ids(&store, &namespace, options).is_err());
+    }
+    let document = with_old_binary(&[1, 0, 0, 0, 9]);
+    assert_eq!(document.get_binary("a").unwrap().bytes, [9]);
+    store.insert(&namespace, vec![document], &WriteOptions::default()).unwrap();
+}
+
+/// `{a: <binary>}` of subtype 2.
+fn with_old_binary(data: &[u8]) -> RawDocumentBuf {
+    let length = u8::try_from(data.len()).unwrap();
+    let mut bytes = vec![0, 0, 0, 0, 5, b'a', 0, length, 0, 0, 0, 2];
+    bytes.extend_from_slice(data);
+    bytes.push(0);
+    let length = u32::try_from(bytes.len()).unwrap();
+    bytes[..4].copy_from_slice(&length.to_le_bytes());
+    RawDocumentBuf::from_bytes(bytes).unwrap()
 }

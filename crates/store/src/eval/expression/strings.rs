@@ -2,6 +2,7 @@
 
 use bson::raw::{RawBson, RawBsonRef};
 use fieldveil_query::QueryError;
+use fieldveil_query::value::binary_length;
 
 use super::convert::to_text;
 use super::values::{
@@ -351,7 +352,7 @@ fn binary_size(arguments: &[Value], _: &Scope<'_>) -> Result<Value, QueryError> 
     match at(arguments, 0) {
         value if is_nullish(value) => null(),
         Some(RawBson::String(text)) => int(text.len()),
-        Some(RawBson::Binary(binary)) => int(binary.bytes.len()),
+        Some(RawBson::Binary(binary)) => int(binary_length(binary.as_raw_binary())),
         other => Err(QueryError::new(
             51276,
             format!(

@@ -229,6 +229,24 @@ fn objects() {
     );
 }
 
+/// The old kind of binary data is measured with the length that comes before it.
+#[test]
+fn binary_data_is_measured_as_stored() {
+    use bson::spec::BinarySubtype;
+    let binary = |subtype| bson::Binary { subtype, bytes: vec![1, 2] };
+    let document = rawdoc! {
+        "old": binary(BinarySubtype::BinaryOld), "new": binary(BinarySubtype::Generic),
+    };
+    check(
+        &document,
+        vec![
+            (rawbson!({ "$binarySize": "$new" }), rawbson!(2)),
+            (rawbson!({ "$binarySize": "$old" }), rawbson!(6)),
+            (rawbson!({ "$gt": ["$old", "$new"] }), rawbson!(true)),
+        ],
+    );
+}
+
 #[test]
 fn strings_and_patterns() {
     check(
