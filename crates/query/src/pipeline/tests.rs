@@ -76,6 +76,10 @@ fn faults_have_the_servers_codes() {
             51047,
         ),
         (rawbson!([{ "$bucket": { "groupBy": "$a", "boundaries": [2, 1] } }]), 40194),
+        (rawbson!([{ "$bucket": { "groupBy": "a", "boundaries": [1, 2] } }]), 40202),
+        (rawbson!([{ "$bucketAuto": { "groupBy": 1, "buckets": 2 } }]), 40239),
+        (rawbson!([{ "$sortByCount": "a" }]), 40148),
+        (rawbson!([{ "$sortByCount": { "a": 1 } }]), 40147),
         (rawbson!([{ "$addFields": { "a": 1, "a.b": 2 } }]), 40176),
         (rawbson!([{ "$project": {} }]), 51272),
     ] {

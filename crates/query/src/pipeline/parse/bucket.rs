@@ -8,13 +8,31 @@ use crate::expression::Expression;
 use crate::pipeline::{Accumulator, Stage};
 use crate::value;
 
+/// By what buckets are made: a path or an expression, since a constant puts all into one.
+fn key_of(stage: &str, value: RawBsonRef<'_>, code: i32) -> Result<Expression, QueryError> {
+    let is_expression = match value {
+        RawBsonRef::String(text) => text.starts_with('$'),
+        RawBsonRef::Document(_) => true,
+        _ => false,
+    };
+    if !is_expression {
+        return Err(QueryError::new(
+            code,
+            format!(
+                "The {stage} 'groupBy' field must be defined as a $-prefixed path or an expression"
+            ),
+        ));
+    }
+    Expression::parse(value)
+}
+
 pub(super) fn bucket(argument: RawBsonRef<'_>) -> Result<Stage, QueryError> {
     let document = object("$bucket", argument, 40201)?;
     let (mut group_by, mut boundaries, mut default, mut output) = (None, None, None, None);
     for element in document.iter() {
         let (name, value) = element?;
         match name.as_str() {
-            "groupBy" => group_by = Some(Expression::parse(value)?),
+            "groupBy" => group_by = Some(key_of("$bucket", value, 40202)?),
             "boundaries" => boundaries = Some(boundary_list(value)?),
             "default" => default = Some(Expression::parse(value)?),
             "output" => output = Some(outputs("$bucket", value, 40196)?),
@@ -86,7 +104,7 @@ pub(super) fn bucket_auto(argument: RawBsonRef<'_>) -> Result<Stage, QueryError>
     for element in document.iter() {
         let (name, value) = element?;
         match name.as_str() {
-            "groupBy" => group_by = Some(Expression::parse(value)?),
+            "groupBy" => group_by = Some(key_of("$bucketAuto", value, 40239)?),
             "buckets" => {
                 let wanted = count("$bucketAuto", value, 40241)?;
                 if wanted < 1 {

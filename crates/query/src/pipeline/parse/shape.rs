@@ -265,7 +265,13 @@ pub(super) fn sort_by_count(value: RawBsonRef<'_>) -> Result<Stage, QueryError> 
             if document.iter().next().is_some_and(|first| {
                 first.is_ok_and(|(name, _)| name.as_str().starts_with('$'))
             }) => {}
-        RawBsonRef::String(_) | RawBsonRef::Document(_) => {
+        RawBsonRef::String(_) => {
+            return Err(QueryError::new(
+                40148,
+                "the sortByCount field must be defined as a $-prefixed path or an expression inside an object",
+            ));
+        }
+        RawBsonRef::Document(_) => {
             return Err(QueryError::new(
                 40147,
                 "the sortByCount field must be defined as a $-prefixed path or an expression inside an object",

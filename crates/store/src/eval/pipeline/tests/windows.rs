@@ -72,3 +72,47 @@ fn numbers_and_dates_have_no_distance() {
     let found = run_on(&documents, &rawbson!([{ "$setWindowFields": stage }]), &environment);
     assert_eq!(found.unwrap_err().code(), 5429414);
 }
+
+fn counts(documents: &RawBson, window: RawDocumentBuf) -> Result<Vec<i32>, QueryError> {
+    let stage = rawdoc! {
+        "sortBy": { "t": 1 }, "output": { "near": { "$count": {}, "window": window } },
+    };
+    let environment = environment(Arc::new(Memory::default()));
+    let found = run_on(documents, &rawbson!([{ "$setWindowFields": stage }]), &environment)?;
+    Ok(found.iter().map(|document| document.get_i32("near").unwrap()).collect())
+}
+
+#[test]
+fn months_of_a_window_are_those_of_the_calendar() {
+    let day = |text: &str| DateTime::parse_rfc3339_str(format!("{text}T00:00:00Z")).unwrap();
+    let documents = rawbson!([
+        { "t": day("2024-01-31") }, { "t": day("2024-02-29") }, { "t": day("2024-03-01") },
+        { "t": day("2025-01-31") }, { "t": day("2025-02-28") },
+    ]);
+    let range =
+        |low: RawBson, high: RawBson, unit: &str| rawdoc! { "range": [low, high], "unit": unit };
+    for (low, high, unit, expected) in [
+        (rawbson!("current"), rawbson!(1), "month", [2, 2, 1, 2, 1]),
+        (rawbson!(-1), rawbson!("current"), "month", [1, 2, 2, 1, 2]),
+        (rawbson!(0), rawbson!(1), "quarter", [3, 2, 1, 2, 1]),
+        (rawbson!("unbounded"), rawbson!(1), "year", [4, 5, 5, 5, 5]),
+    ] {
+        assert_eq!(counts(&documents, range(low, high, unit)).unwrap(), expected, "{unit}");
+    }
+    let numbers = rawbson!([{ "t": 1 }]);
+    assert!(counts(&numbers, range(rawbson!(0), rawbson!(1), "month")).is_err());
+}
+
+#[test]
+fn bounds_that_contradict_each_other_are_refused() {
+    let documents = rawbson!([{ "t": 1 }]);
+    for window in [
+        rawdoc! { "range": [0, 1], "documents": [0, 1] },
+        rawdoc! { "unit": "day", "documents": [0, 1] },
+        rawdoc! { "unit": "day" },
+        rawdoc! { "range": [0, 1], "unit": "age" },
+        rawdoc! { "range": [0, 1.5], "unit": "day" },
+    ] {
+        assert_eq!(counts(&documents, window.clone()).unwrap_err().code(), 9, "{window:?}");
+    }
+}

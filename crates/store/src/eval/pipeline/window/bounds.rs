@@ -1,5 +1,6 @@
 //! Which rows a window function sees.
 
+use std::cmp::Ordering;
 use std::ops::Range;
 
 use bson::raw::{RawBson, RawBsonRef, RawDocument};
@@ -8,6 +9,7 @@ use fieldveil_query::sort::{Sort, SortOrder};
 use fieldveil_query::value::Number;
 
 use super::partition::Partition;
+use crate::eval::expression::move_date;
 
 /// The rows a function sees, relative to the current one.
 pub(super) enum Window {
@@ -28,9 +30,17 @@ pub(super) enum Bound {
 pub(super) struct Distance {
     low: Bound,
     high: Bound,
-    /// A number, or milliseconds.
-    unit: f64,
+    unit: Unit,
     descending: bool,
+}
+
+/// What the bounds count.
+#[derive(Clone, Copy)]
+enum Unit {
+    /// So much of a number, or so many milliseconds.
+    Fixed(f64),
+    /// Months of the calendar, which differ in length.
+    Months(i64),
 }
 
 /// The window of the row before, from which the next one is found.
@@ -111,18 +121,32 @@ impl Distance {
         if key.is_date != current.is_date {
             return Err(no_distance());
         }
-        let difference = (key.value - current.value) / self.unit;
         let above = match self.low {
             Bound::Unbounded => true,
-            Bound::Offset(by) => difference >= by,
+            Bound::Offset(by) => self.unit.order(key, current, by)?.is_ge(),
         };
         let below = match self.high {
             Bound::Unbounded => true,
-            Bound::Offset(by) => difference <= by,
+            Bound::Offset(by) => self.unit.order(key, current, by)?.is_le(),
         };
         let (reaches_low, keeps_high) =
             if self.descending { (below, above) } else { (above, below) };
         Ok(Place { reaches_low, keeps_high })
+    }
+}
+
+impl Unit {
+    /// The order of a key's distance from the current one against a bound.
+    fn order(self, key: Key, current: Key, bound: f64) -> Result<Ordering, QueryError> {
+        match self {
+            Self::Fixed(unit) => Ok(((key.value - current.value) / unit).total_cmp(&bound)),
+            Self::Months(months) if current.is_date => {
+                let by = (bound as i64).saturating_mul(months);
+                let limit = move_date(current.value as i64, "month", by)?;
+                Ok((key.value as i64).cmp(&limit))
+            }
+            Self::Months(_) => Err(no_distance()),
+        }
     }
 }
 
@@ -175,6 +199,7 @@ fn no_distance() -> QueryError {
 pub(super) fn window(document: Option<&RawDocument>, sort: &Sort) -> Result<Window, QueryError> {
     let whole = Window::Documents(Bound::Unbounded, Bound::Unbounded);
     let Some(document) = document else { return Ok(whole) };
+    check_options(document)?;
     if let Some(bounds) = document.get("documents")? {
         if sort.is_empty() && !is_unbounded(bounds) {
             return Err(QueryError::new(5339901, "Document-based bounds require a sortBy"));
@@ -186,17 +211,50 @@ pub(super) fn window(document: Option<&RawDocument>, sort: &Sort) -> Result<Wind
     if sort.keys.len() != 1 {
         return Err(QueryError::new(5339902, "Range-based bounds require sortBy a single field"));
     }
-    let unit: i64 = match document.get("unit")? {
-        None => 1,
-        Some(RawBsonRef::String(unit)) => unit_millis(unit)?,
+    let (low, high) = pair(bounds)?;
+    let unit = match document.get("unit")? {
+        None => Unit::Fixed(1.0),
+        Some(RawBsonRef::String(unit)) => range_unit(unit, low, high)?,
         Some(_) => return Err(QueryError::failed_to_parse("'unit' must be a string")),
     };
-    let (low, high) = pair(bounds)?;
     let descending = sort.keys.first().is_some_and(|key| key.order == SortOrder::Descending);
-    Ok(Window::Distance(Distance { low, high, unit: unit as f64, descending }))
+    Ok(Window::Distance(Distance { low, high, unit, descending }))
 }
 
-/// Milliseconds of a unit; months and years differ in length and are not supported.
+/// Bounds are by place or by distance, and only the latter have a unit.
+fn check_options(document: &RawDocument) -> Result<(), QueryError> {
+    let has = |name| document.get(name).map(|value| value.is_some());
+    let refused = if has("documents")? && has("range")? {
+        "Window bounds can specify either 'documents' or 'range', not both."
+    } else if has("documents")? && has("unit")? {
+        "Window bounds can specify either 'documents' or 'unit', not both."
+    } else if has("unit")? && !has("range")? {
+        "Window bounds can only specify 'unit' with range-based bounds."
+    } else {
+        return Ok(());
+    };
+    Err(QueryError::failed_to_parse(refused))
+}
+
+fn range_unit(unit: &str, low: Bound, high: Bound) -> Result<Unit, QueryError> {
+    let is_part = |bound| matches!(bound, Bound::Offset(by) if by.fract() != 0.0);
+    if is_part(low) || is_part(high) {
+        return Err(QueryError::failed_to_parse(
+            "With 'unit', range-based bounds must be an integer",
+        ));
+    }
+    Ok(match unit {
+        "month" => Unit::Months(1),
+        "quarter" => Unit::Months(3),
+        "year" => Unit::Months(12),
+        shorter => Unit::Fixed(unit_millis(shorter)? as f64),
+    })
+}
+
+/// Milliseconds of a unit that always has as many.
+///
+/// # Errors
+/// 5490704 for the longer ones, 9 for what is no unit.
 pub(super) fn unit_millis(unit: &str) -> Result<i64, QueryError> {
     match unit {
         "week" => Ok(604_800_000),
@@ -205,7 +263,10 @@ pub(super) fn unit_millis(unit: &str) -> Result<i64, QueryError> {
         "minute" => Ok(60_000),
         "second" => Ok(1000),
         "millisecond" => Ok(1),
-        other => Err(QueryError::not_supported(format!("the unit '{other}' of a window"))),
+        "month" | "quarter" | "year" => {
+            Err(QueryError::new(5490704, "unit must be 'week' or smaller"))
+        }
+        other => Err(QueryError::failed_to_parse(format!("unknown time unit value: {other}"))),
     }
 }
 
