@@ -1,6 +1,7 @@
 //! Distinct values at a path.
 
-use std::collections::HashSet;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 use bson::raw::{RawArrayBuf, RawBsonRef, RawDocument};
@@ -12,18 +13,19 @@ use crate::document::DOCUMENT_MAX_BYTES;
 use crate::error::{Result, StoreError};
 use crate::index_key;
 
-/// Collects the distinct values of documents in the order in which they come.
+/// Collects the distinct values of documents, to give them in their order as values.
 pub(crate) struct Distinct {
     parts: Vec<String>,
     collation: Option<Arc<Collation>>,
-    seen: HashSet<Vec<u8>>,
+    /// The place in `values` of each value, by what sorts as the values do.
+    places: BTreeMap<Vec<u8>, usize>,
     values: RawArrayBuf,
 }
 
 impl Distinct {
     pub(crate) fn new(key: &str, collation: Option<Arc<Collation>>) -> Self {
         let parts = key.split('.').map(str::to_owned).collect();
-        Self { parts, collation, seen: HashSet::new(), values: RawArrayBuf::new() }
+        Self { parts, collation, places: BTreeMap::new(), values: RawArrayBuf::new() }
     }
 
     /// Adds the values of a document. An array at the end of the path stands for its elements.
@@ -37,7 +39,9 @@ impl Distinct {
         for value in found {
             let mut key = Vec::new();
             index_key::encode(value, self.collation.as_deref(), &mut key)?;
-            if self.seen.insert(key) {
+            let next = self.places.len();
+            if let Entry::Vacant(place) = self.places.entry(key) {
+                place.insert(next);
                 self.values.push(value);
             }
         }
@@ -47,8 +51,14 @@ impl Distinct {
         Ok(())
     }
 
-    pub(crate) fn finish(self) -> RawArrayBuf {
-        self.values
+    /// The values in order; of equal ones, the first that came.
+    pub(crate) fn finish(self) -> Result<RawArrayBuf> {
+        let values: Vec<RawBsonRef<'_>> = (&self.values).into_iter().collect::<Result<_, _>>()?;
+        let mut sorted = RawArrayBuf::new();
+        for value in self.places.values().filter_map(|place| values.get(*place)) {
+            sorted.push(*value);
+        }
+        Ok(sorted)
     }
 }
 
@@ -99,7 +109,23 @@ mod tests {
         ] {
             distinct.add(&document).unwrap();
         }
-        let found = rawdoc! {"v": distinct.finish()};
-        assert_eq!(found, rawdoc! {"v": [1, 2, "x", null]});
+        let found = rawdoc! {"v": distinct.finish().unwrap()};
+        assert_eq!(found, rawdoc! {"v": [null, 1, 2, "x"]});
+    }
+
+    #[test]
+    fn values_come_in_their_order() {
+        let mut distinct = Distinct::new("a", None);
+        for document in [
+            rawdoc! {"a": "uno"},
+            rawdoc! {"a": 10},
+            rawdoc! {"a": ["dos", 9.5, true]},
+            rawdoc! {"a": -1_i64},
+            rawdoc! {"a": {"b": 1}},
+        ] {
+            distinct.add(&document).unwrap();
+        }
+        let found = rawdoc! {"v": distinct.finish().unwrap()};
+        assert_eq!(found, rawdoc! {"v": [-1_i64, 9.5, 10, "dos", "uno", {"b": 1}, true]});
     }
 }

@@ -204,6 +204,6 @@ impl Store {
             distinct.add(document)?;
             Ok(Take::More)
         })?;
-        Ok(distinct.finish())
+        distinct.finish()
     }
 }
