@@ -8,6 +8,7 @@ use super::{NamedFunction, PositionalFunction, Value};
 
 mod civil;
 mod format;
+mod free_text;
 mod parse;
 mod parts;
 mod shift;

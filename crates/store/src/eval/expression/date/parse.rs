@@ -1,4 +1,4 @@
-//! `$dateFromString`: ISO 8601, or a given format.
+//! `$dateFromString`: ISO 8601, what people write, or a given format.
 
 use bson::DateTime;
 use bson::raw::RawBson;
@@ -6,6 +6,7 @@ use fieldveil_query::QueryError;
 
 use super::civil::{Civil, DAY, days_in_month, iso_year_start};
 use super::format::MONTHS;
+use super::free_text;
 use super::zone::{self, Zone};
 use crate::eval::expression::values::{Named, is_nullish, null, string, type_name};
 use crate::eval::expression::{NamedFunction, Value};
@@ -67,12 +68,12 @@ fn read(arguments: &Named<'_>) -> Result<Value, QueryError> {
 }
 
 /// Reads text bit by bit.
-struct Reader<'a> {
-    rest: &'a str,
+pub(super) struct Reader<'a> {
+    pub(super) rest: &'a str,
 }
 
 impl<'a> Reader<'a> {
-    fn digits(&mut self, min: usize, max: usize) -> Option<i64> {
+    pub(super) fn digits(&mut self, min: usize, max: usize) -> Option<i64> {
         let count = self.rest.bytes().take(max).take_while(u8::is_ascii_digit).count();
         if count < min {
             return None;
@@ -82,7 +83,7 @@ impl<'a> Reader<'a> {
         digits.parse().ok()
     }
 
-    fn take(&mut self, letters: &[char]) -> bool {
+    pub(super) fn take(&mut self, letters: &[char]) -> bool {
         match self.rest.strip_prefix(letters) {
             Some(rest) => {
                 self.rest = rest;
@@ -92,18 +93,16 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The rest as a zone: nothing, `Z`, or an offset.
-    fn zone(&mut self) -> Option<Option<i64>> {
-        let text = std::mem::take(&mut self.rest).trim();
-        match text {
+    /// The rest as a zone: nothing, `Z`, an offset, or a name.
+    pub(super) fn zone(&mut self) -> Option<Option<Zone>> {
+        match std::mem::take(&mut self.rest).trim() {
             "" => Some(None),
-            "Z" | "z" | "UTC" | "GMT" => Some(Some(0)),
-            offset => zone::parse_offset(offset).map(Some),
+            text => zone::in_text(text).map(Some),
         }
     }
 
     /// Up to three digits of a fraction of a second, as milliseconds; further digits are dropped.
-    fn fraction(&mut self) -> Option<i64> {
+    pub(super) fn fraction(&mut self) -> Option<i64> {
         let count = self.rest.bytes().take_while(u8::is_ascii_digit).count();
         let (digits, rest) = self.rest.split_at(count);
         self.rest = rest;
@@ -114,10 +113,17 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// `2017-02-08`, `2017-02-08T12:10:40.787Z`, `2017-02-08 12:10+02`, and without the dashes.
+/// `2017-02-08`, `2017-02-08T12:10:40.787Z`, `2017-02-08 12:10+02`, without the dashes, and as
+/// people write dates.
 ///
 /// `given` is the zone of an argument, which the text may then not name itself.
 pub(in crate::eval::expression) fn parse_date(text: &str, given: Option<&Zone>) -> Option<i64> {
+    let (civil, own) = read_iso(text).or_else(|| free_text::read(text))?;
+    finish(civil, 0, own, given)
+}
+
+/// The local time of a text, and the zone that it names.
+fn read_iso(text: &str) -> Option<(Civil, Option<Zone>)> {
     let mut reader = Reader { rest: text.trim() };
     let year = reader.digits(4, 4)?;
     let dashed = reader.take(&['-']);
@@ -139,11 +145,11 @@ pub(in crate::eval::expression) fn parse_date(text: &str, given: Option<&Zone>) 
             }
         }
     }
-    finish(civil, 0, reader.zone()?, given)
+    Some((civil, reader.zone()?))
 }
 
 /// The moment of a local time and `days` after it.
-fn finish(civil: Civil, days: i64, own: Option<i64>, given: Option<&Zone>) -> Option<i64> {
+fn finish(civil: Civil, days: i64, own: Option<Zone>, given: Option<&Zone>) -> Option<i64> {
     let valid = (1..=12).contains(&civil.month)
         && (1..=days_in_month(civil.year, civil.month)).contains(&civil.day)
         && civil.hour < 24
@@ -155,7 +161,7 @@ fn finish(civil: Civil, days: i64, own: Option<i64>, given: Option<&Zone>) -> Op
     let local = civil.to_millis()?.checked_add(days.checked_mul(DAY)?)?;
     match (own, given) {
         (Some(_), Some(_)) => None,
-        (Some(offset), None) => local.checked_sub(offset),
+        (Some(zone), None) => zone.to_utc(local),
         (None, Some(zone)) => zone.to_utc(local),
         (None, None) => Some(local),
     }
@@ -193,7 +199,8 @@ fn parse_format(text: &str, format: &str, given: Option<&Zone>) -> Option<i64> {
                     .find(|c: char| !(c.is_ascii_digit() || matches!(c, '+' | '-' | ':' | 'Z')))
                     .unwrap_or(reader.rest.len());
                 let (zone, rest) = reader.rest.split_at(end);
-                own = Some(if zone == "Z" { 0 } else { zone::parse_offset(zone)? });
+                let offset = if zone == "Z" { 0 } else { zone::parse_offset(zone)? };
+                own = Some(Zone::Fixed(offset));
                 reader.rest = rest;
             }
             'Z' => {
@@ -202,7 +209,7 @@ fn parse_format(text: &str, format: &str, given: Option<&Zone>) -> Option<i64> {
                     reader.take(&['+']);
                 }
                 let minutes = reader.digits(1, 4)?;
-                own = Some(if negative { -minutes } else { minutes } * 60_000);
+                own = Some(Zone::Fixed(if negative { -minutes } else { minutes } * 60_000));
             }
             'b' => civil.month = month(&mut reader, true)?,
             'B' => civil.month = month(&mut reader, false)?,

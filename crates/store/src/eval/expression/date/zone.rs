@@ -83,6 +83,37 @@ fn zone(text: &str) -> Result<Zone, QueryError> {
     })
 }
 
+/// A zone as it stands in a date: `Z`, an offset, `GMT+2`, `EST`, or the name of a place.
+pub(super) fn in_text(text: &str) -> Option<Zone> {
+    const HOURS: [(&str, i64); 16] = [
+        ("Z", 0),
+        ("UTC", 0),
+        ("GMT", 0),
+        ("EST", -5),
+        ("EDT", -4),
+        ("CST", -6),
+        ("CDT", -5),
+        ("MST", -7),
+        ("MDT", -6),
+        ("PST", -8),
+        ("PDT", -7),
+        ("BST", 1),
+        ("CET", 1),
+        ("CEST", 2),
+        ("EET", 2),
+        ("EEST", 3),
+    ];
+    let known = HOURS.iter().find(|(name, _)| name.eq_ignore_ascii_case(text));
+    if let Some((_, hours)) = known {
+        return Some(Zone::Fixed(hours * 3_600_000));
+    }
+    let offset = text.strip_prefix("GMT").or_else(|| text.strip_prefix("UTC")).unwrap_or(text);
+    match parse_offset(offset) {
+        Some(millis) => Some(Zone::Fixed(millis)),
+        None => PLACES.get(text).ok().map(Zone::Place),
+    }
+}
+
 /// `+hh`, `+hhmm` or `+hh:mm`.
 pub(super) fn parse_offset(text: &str) -> Option<i64> {
     let sign = match text.as_bytes().first()? {
