@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bson::{RawDocument, RawDocumentBuf};
 use redb::{
-    AccessGuard, ReadOnlyTable, ReadTransaction, ReadableTable, ReadableTableMetadata,
+    AccessGuard, Range, ReadOnlyTable, ReadTransaction, ReadableTable, ReadableTableMetadata,
     TableDefinition, TableError,
 };
 
@@ -166,7 +166,7 @@ pub(crate) fn read_entries(
     max: usize,
     out: &mut Vec<(Vec<u8>, Entry)>,
 ) -> Result<()> {
-    let bounds = (range.lower.as_ref().map(Vec::as_slice), range.upper.as_ref().map(Vec::as_slice));
+    let bounds = bounds(range);
     if is_empty(&bounds) {
         return Ok(());
     }
@@ -178,6 +178,25 @@ pub(crate) fn read_entries(
         out.push((key.value().to_vec(), Entry::unpack(entry.value())));
     }
     Ok(())
+}
+
+/// One loop for each use, as [`show_rows`].
+#[inline]
+fn show_entries<'a>(
+    rows: impl Iterator<Item = redb::Result<EntryRow<'a>>>,
+    mut see: impl FnMut(&[u8], Entry) -> Result<bool>,
+) -> Result<bool> {
+    for row in rows {
+        let (key, entry) = row?;
+        if !see(key.value(), Entry::unpack(entry.value()))? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+fn bounds(range: &KeyRange) -> (Bound<&[u8]>, Bound<&[u8]>) {
+    (range.lower.as_ref().map(Vec::as_slice), range.upper.as_ref().map(Vec::as_slice))
 }
 
 /// Whether nothing can lie between the bounds; the storage may not be asked then.
@@ -204,6 +223,7 @@ fn not_bson(error: &bson::error::Error) -> StoreError {
 }
 
 type Row<'a> = (AccessGuard<'a, u64>, AccessGuard<'a, &'static [u8]>);
+type EntryRow<'a> = (AccessGuard<'a, &'static [u8]>, AccessGuard<'a, u64>);
 pub(crate) type RecordTable = ReadOnlyTable<u64, &'static [u8]>;
 pub(crate) type IndexTable = ReadOnlyTable<&'static [u8], u64>;
 
@@ -320,14 +340,70 @@ impl CommittedView {
         visit_records(&*self.records, after, descending, see)
     }
 
+    /// Shows the entries of an index within `range` in the given direction, as they lie in the
+    /// storage, until `see` says to stop. Answers whether all were shown and none made it stop.
+    pub(crate) fn visit_entries(
+        &self,
+        index: u64,
+        range: &KeyRange,
+        descending: bool,
+        see: impl FnMut(&[u8], Entry) -> Result<bool>,
+    ) -> Result<bool> {
+        let bounds = bounds(range);
+        if is_empty(&bounds) {
+            return Ok(true);
+        }
+        let rows = self.snapshot.tables().index(index)?.range::<&[u8]>(bounds)?;
+        match descending {
+            false => show_entries(rows, see),
+            true => show_entries(rows.rev(), see),
+        }
+    }
+
+    /// Looks up records one after the other.
+    pub(crate) fn look_ups(&self) -> LookUps<'_> {
+        LookUps { table: &self.records, last: 0, rows: None }
+    }
+}
+
+/// Look-ups of records. Index entries often lead to records that lie beside each other, as documents
+/// with ascending values do; the next one of those need not be looked for from the root.
+pub(crate) struct LookUps<'v> {
+    table: &'v RecordTable,
+    /// The record that was shown last.
+    last: u64,
+    /// The records after that one, if it was the neighbour of the one before.
+    rows: Option<Range<'static, u64, &'static [u8]>>,
+}
+
+impl LookUps<'_> {
     /// Shows one record as it lies in the storage, if it is there.
     pub(crate) fn show<R>(
-        &self,
+        &mut self,
         id: u64,
         see: impl FnOnce(&RawDocument) -> Result<R>,
     ) -> Result<Option<R>> {
-        let found = self.records.get(id)?;
-        found.map(|guard| see(stored_document(guard.value())?)).transpose()
+        let is_neighbour = id == self.last + 1;
+        self.last = id;
+        if !is_neighbour {
+            self.rows = None;
+            let found = self.table.get(id)?;
+            return found.map(|guard| see(stored_document(guard.value())?)).transpose();
+        }
+        let rows = match &mut self.rows {
+            Some(rows) => rows,
+            None => self.rows.insert(self.table.range::<u64>(id..)?),
+        };
+        match rows.next().transpose()? {
+            Some((found, document)) if found.value() == id => {
+                see(stored_document(document.value())?).map(Some)
+            }
+            // There is none, and the rows are further on.
+            _ => {
+                self.rows = None;
+                Ok(None)
+            }
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use super::{Access, Cover, IndexScan};
 use crate::cursor::Take;
 use crate::entry::Entry;
 use crate::error::{Result, StoreError};
-use crate::tables::{CommittedView, KeyRange, View};
+use crate::tables::{CommittedView, KeyRange, LookUps, View};
 
 /// How many rows the first look ahead takes; it doubles up to the maximum.
 const AHEAD_MIN: usize = 4;
@@ -36,6 +36,9 @@ pub(crate) struct Execution {
     buffer: Vec<u8>,
     statistics: Statistics,
 }
+
+/// Takes a record's document, or refuses it.
+type TakeDocument<'t> = dyn FnMut(u64, &RawDocument) -> Result<Take> + 't;
 
 /// A key and where it leads.
 type Row = (Vec<u8>, Entry);
@@ -131,44 +134,35 @@ impl Execution {
         view: &CommittedView,
         mut take: impl FnMut(u64, &RawDocument) -> Result<Take>,
     ) -> Result<bool> {
-        while let State::Collection { descending, position, rows, is_last } = &mut self.state {
+        if !self.each_row_ahead(&mut take)? {
+            return Ok(false);
+        }
+        let State::Collection { descending, position, is_last, .. } = &mut self.state else {
+            return self.each_entry(view, &mut take);
+        };
+        if !*is_last {
             let examined = &mut self.statistics.documents_examined;
-            // Rows that were read for [`Self::next`] come first.
-            let Some((record, document)) = rows.front() else {
-                if !*is_last {
-                    *is_last = view.visit(*position, *descending, |record, document| {
-                        let taken = take(record, document)?;
-                        if taken != Take::Not {
-                            *position = Some(record);
-                            *examined += 1;
-                        }
-                        Ok(taken == Take::More)
-                    })?;
+            *is_last = view.visit(*position, *descending, |record, document| {
+                let taken = take(record, document)?;
+                if taken != Take::Not {
+                    *position = Some(record);
+                    *examined += 1;
                 }
-                return Ok(*is_last);
-            };
+                Ok(taken == Take::More)
+            })?;
+        }
+        Ok(*is_last)
+    }
+
+    /// As [`Self::each`], for records that were read for [`Self::next`]; says whether all were taken
+    /// and more are wanted.
+    fn each_row_ahead(&mut self, take: &mut TakeDocument<'_>) -> Result<bool> {
+        let State::Collection { rows, .. } = &mut self.state else { return Ok(true) };
+        while let Some((record, document)) = rows.front() {
             let taken = take(*record, document)?;
             if taken != Take::Not {
-                *examined += 1;
+                self.statistics.documents_examined += 1;
                 rows.pop_front();
-            }
-            if taken != Take::More {
-                return Ok(false);
-            }
-        }
-        while let Some(row) = self.next_entry(view)? {
-            let record = row.1.record;
-            let taken = match self.covered(&row) {
-                Some(document) => take(record, document)?,
-                None => {
-                    let taken = view.show(record, |document| take(record, document))?;
-                    let taken = taken.ok_or_else(|| dangling(record))?;
-                    self.statistics.documents_examined += u64::from(taken != Take::Not);
-                    taken
-                }
-            };
-            if taken == Take::Not {
-                self.refused = Some(row);
             }
             if taken != Take::More {
                 return Ok(false);
@@ -177,9 +171,111 @@ impl Execution {
         Ok(true)
     }
 
+    /// As [`Self::each`], for documents that an index leads to. Like the one before not generic, so
+    /// that the loop over all records stays the only one that `take` is built into.
+    fn each_entry(&mut self, view: &CommittedView, take: &mut TakeDocument<'_>) -> Result<bool> {
+        let mut look_ups = view.look_ups();
+        // Entries that were read for [`Self::next`] come first.
+        while let Some(row) = self.entry_ahead(view)? {
+            let taken = self.show_entry(&row.0, row.1, &mut look_ups, take)?;
+            if taken == Take::Not {
+                self.refused = Some(row);
+            }
+            if taken != Take::More {
+                return Ok(false);
+            }
+        }
+        while let Some((index, descending, range)) = self.take_range() {
+            let mut rest = None;
+            view.visit_entries(index, &range, descending, |key, entry| {
+                if self.has_seen(entry.record) {
+                    self.statistics.keys_examined += 1;
+                    return Ok(true);
+                }
+                let taken = self.show_entry(key, entry, &mut look_ups, take)?;
+                if taken != Take::Not {
+                    self.statistics.keys_examined += 1;
+                    self.note_seen(entry.record);
+                }
+                if taken != Take::More {
+                    rest = Some(range.rest(key, taken == Take::Not, descending));
+                }
+                Ok(taken == Take::More)
+            })?;
+            if let Some(rest) = rest {
+                self.put_back(rest);
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Shows the document of an entry: what its key gives, or the record.
+    fn show_entry(
+        &mut self,
+        key: &[u8],
+        entry: Entry,
+        look_ups: &mut LookUps<'_>,
+        take: &mut TakeDocument<'_>,
+    ) -> Result<Take> {
+        let record = entry.record;
+        if let Some(document) = self.covered(key, entry) {
+            return take(record, document);
+        }
+        let taken = look_ups.show(record, |document| take(record, document))?;
+        let taken = taken.ok_or_else(|| dangling(record))?;
+        self.statistics.documents_examined += u64::from(taken != Take::Not);
+        Ok(taken)
+    }
+
+    /// Takes the range that is to be read next.
+    fn take_range(&mut self) -> Option<(u64, bool, KeyRange)> {
+        let State::Indexes { scans, .. } = &mut self.state else { return None };
+        loop {
+            let scan = scans.front_mut()?;
+            if let Some(range) = scan.ranges.pop_front() {
+                return Some((scan.index, scan.descending, range));
+            }
+            scans.pop_front();
+        }
+    }
+
+    /// Leaves what is left of the range that was taken.
+    fn put_back(&mut self, rest: KeyRange) {
+        if let State::Indexes { scans, .. } = &mut self.state
+            && let Some(scan) = scans.front_mut()
+        {
+            scan.ranges.push_front(rest);
+        }
+    }
+
+    /// Whether a record came already that may come twice.
+    fn has_seen(&self, record: u64) -> bool {
+        matches!(&self.state, State::Indexes { seen: Some(seen), .. } if seen.contains(&record))
+    }
+
+    fn note_seen(&mut self, record: u64) {
+        if let State::Indexes { seen: Some(seen), .. } = &mut self.state {
+            seen.insert(record);
+        }
+    }
+
     /// The document of a key, if it needs no other.
-    fn covered(&mut self, (key, entry): &Row) -> Option<&RawDocument> {
-        self.cover.as_ref()?.document(key, *entry, &mut self.buffer)
+    fn covered(&mut self, key: &[u8], entry: Entry) -> Option<&RawDocument> {
+        self.cover.as_ref()?.document(key, entry, &mut self.buffer)
+    }
+
+    /// The next entry that is there without reading a range: that of an `_id`, or one that was read
+    /// ahead.
+    fn entry_ahead(&mut self, view: &dyn View) -> Result<Option<Row>> {
+        match &mut self.state {
+            State::Indexes { rows, seen, .. } if self.refused.is_none() => {
+                let mut is_new =
+                    |row: &Row| seen.as_mut().is_none_or(|seen| seen.insert(row.1.record));
+                Ok(std::iter::from_fn(|| rows.pop_front()).find(|row| is_new(row)))
+            }
+            _ => self.next_entry(view),
+        }
     }
 
     /// The next record.
@@ -189,7 +285,7 @@ impl Execution {
         }
         let Some(row) = self.next_entry(view)? else { return Ok(None) };
         let record = row.1.record;
-        if let Some(document) = self.covered(&row) {
+        if let Some(document) = self.covered(&row.0, row.1) {
             return Ok(Some((record, document.to_owned())));
         }
         self.statistics.documents_examined += 1;
@@ -259,6 +355,18 @@ impl Execution {
 
 fn dangling(record: u64) -> StoreError {
     StoreError::damaged(format_args!("an index leads to record {record}, which is not there"))
+}
+
+impl KeyRange {
+    /// What is left after a key, or from it on.
+    fn rest(&self, key: &[u8], with_key: bool, descending: bool) -> Self {
+        let key = key.to_vec();
+        let bound = if with_key { Bound::Included(key) } else { Bound::Excluded(key) };
+        match descending {
+            false => Self { lower: bound, upper: self.upper.clone() },
+            true => Self { lower: self.lower.clone(), upper: bound },
+        }
+    }
 }
 
 impl Ranges {

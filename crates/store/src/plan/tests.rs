@@ -7,7 +7,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use crate::code::Code;
-use crate::{FindOptions, Interrupt, Namespace, Store, WriteOptions};
+use crate::{FindOptions, Interrupt, Namespace, Store, Take, WriteOptions};
 
 fn scalar() -> impl Strategy<Value = Bson> {
     prop_oneof![
@@ -270,4 +270,56 @@ fn with_old_binary(data: &[u8]) -> RawDocumentBuf {
     let length = u32::try_from(bytes.len()).unwrap();
     bytes[..4].copy_from_slice(&length.to_le_bytes());
     RawDocumentBuf::from_bytes(bytes).unwrap()
+}
+
+#[test]
+fn a_scan_that_stops_goes_on_where_it_was() {
+    let store = Store::in_memory().unwrap();
+    let namespace = Namespace::new("test", "stops").unwrap();
+    store.create_indexes(&namespace, &indexes(), &Interrupt::never()).unwrap();
+    let documents = (0..60).map(|n| match n % 7 {
+        0 => rawdoc! {"_id": n, "a": [n % 5, n % 3], "b": n % 4},
+        _ => rawdoc! {"_id": n, "a": n % 5, "b": n % 4},
+    });
+    let documents = documents.collect();
+    store.insert(&namespace, documents, &WriteOptions::default()).unwrap();
+    for (filter, sort) in [
+        (rawdoc! {"b": {"$in": [3, 1]}}, rawdoc! {}),
+        (rawdoc! {"b": {"$gte": 1}}, rawdoc! {"b": 1}),
+        (rawdoc! {"b": {"$gte": 1}}, rawdoc! {"b": -1}),
+        (rawdoc! {"a": {"$lte": 3}}, rawdoc! {}),
+        (rawdoc! {"$or": [{"a": 1}, {"b": 2}]}, rawdoc! {}),
+        (rawdoc! {"_id": 5}, rawdoc! {}),
+        (rawdoc! {}, rawdoc! {}),
+    ] {
+        let find = || {
+            let (filter, sort) = (Some(filter.clone()), Some(sort.clone()));
+            let options = FindOptions { filter, sort, ..FindOptions::default() };
+            store.find(&namespace, options).unwrap()
+        };
+        let expected: Vec<RawDocumentBuf> = find().map(Result::unwrap).collect();
+        for at_once in 1..5 {
+            let (mut cursor, mut found, mut turn) = (find(), Vec::new(), 0);
+            loop {
+                turn += 1;
+                let mut left = at_once;
+                let is_over = cursor.each(|document| {
+                    // Every other time, the one too many is refused instead.
+                    if left == 0 {
+                        return Take::Not;
+                    }
+                    left -= 1;
+                    found.push(document.to_owned());
+                    if left == 0 && turn % 2 == 0 { Take::Enough } else { Take::More }
+                });
+                if is_over.unwrap() {
+                    break;
+                }
+                if turn % 5 == 0 {
+                    found.extend(cursor.next().map(Result::unwrap));
+                }
+            }
+            assert_eq!(found, expected, "{filter:?} {sort:?} {at_once}");
+        }
+    }
 }
