@@ -16,12 +16,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bson::{RawDocument, RawDocumentBuf};
 use redb::{
     AccessGuard, Range, ReadOnlyTable, ReadTransaction, ReadableTable, ReadableTableMetadata,
-    TableDefinition, TableError,
+    TableDefinition, TableError, Value,
 };
 
 use crate::entry::Entry;
 use crate::error::{Result, StoreError};
 use crate::snapshot::Snapshot;
+use forward::Forward;
+
+mod forward;
 
 pub(crate) const META: TableDefinition<'static, &str, u64> = TableDefinition::new("meta");
 pub(crate) const CATALOG: TableDefinition<'static, &str, &[u8]> = TableDefinition::new("catalog");
@@ -112,11 +115,39 @@ pub(crate) fn read_records(
     max: usize,
     out: &mut Vec<(u64, RawDocumentBuf)>,
 ) -> Result<()> {
+    match descending {
+        false => take_rows(rows_after(table, after)?, max, out),
+        true => take_rows(rows_before(table, after)?.rev(), max, out),
+    }
+}
+
+fn rows_after<V: Value + 'static>(
+    table: &impl ReadableTable<u64, V>,
+    after: Option<u64>,
+) -> Result<Range<'_, u64, V>> {
+    let lower = after.map_or(Bound::Unbounded, Bound::Excluded);
+    Ok(table.range::<u64>((lower, Bound::Unbounded))?)
+}
+
+fn rows_before(
+    table: &impl ReadableTable<u64, &'static [u8]>,
+    before: Option<u64>,
+) -> Result<Range<'_, u64, &'static [u8]>> {
+    let upper = before.map_or(Bound::Unbounded, Bound::Excluded);
+    Ok(table.range::<u64>((Bound::Unbounded, upper))?)
+}
+
+/// Copies up to `max` of the rows; at least one if there is one.
+fn take_rows<'a, V: Bytes>(
+    rows: impl Iterator<Item = redb::Result<Row<'a, V>>>,
+    max: usize,
+    out: &mut Vec<(u64, RawDocumentBuf)>,
+) -> Result<()> {
     let mut bytes = 0;
     if max == 0 {
         return Ok(());
     }
-    visit_records(table, after, descending, |id, document| {
+    show_rows(rows, |id, document| {
         bytes += document.as_bytes().len();
         out.push((id, document.to_owned()));
         Ok(out.len() < max && bytes < READ_AHEAD_MAX_BYTES)
@@ -124,30 +155,12 @@ pub(crate) fn read_records(
     Ok(())
 }
 
-/// Shows the records after `after` in the given direction, as they lie in the storage, until `see`
-/// says to stop. Answers whether all were shown and none made it stop.
-fn visit_records(
-    table: &impl ReadableTable<u64, &'static [u8]>,
-    after: Option<u64>,
-    descending: bool,
-    see: impl FnMut(u64, &RawDocument) -> Result<bool>,
-) -> Result<bool> {
-    let after = after.map_or(Bound::Unbounded, Bound::Excluded);
-    let range = match descending {
-        false => (after, Bound::Unbounded),
-        true => (Bound::Unbounded, after),
-    };
-    let rows = table.range::<u64>(range)?;
-    match descending {
-        false => show_rows(rows, see),
-        true => show_rows(rows.rev(), see),
-    }
-}
-
-/// One loop for each use, so that nothing is called through a pointer for a record.
+/// Shows rows as they lie in the storage, until `see` says to stop. Answers whether all were shown
+/// and none made it stop. One loop for each use, so that nothing is called through a pointer for a
+/// record.
 #[inline]
-fn show_rows<'a>(
-    rows: impl Iterator<Item = redb::Result<Row<'a>>>,
+fn show_rows<'a, V: Bytes>(
+    rows: impl Iterator<Item = redb::Result<Row<'a, V>>>,
     mut see: impl FnMut(u64, &RawDocument) -> Result<bool>,
 ) -> Result<bool> {
     for row in rows {
@@ -166,21 +179,39 @@ pub(crate) fn read_entries(
     max: usize,
     out: &mut Vec<(Vec<u8>, Entry)>,
 ) -> Result<()> {
-    let bounds = bounds(range);
-    if is_empty(&bounds) {
-        return Ok(());
+    let Some(rows) = entries_in(table, range)? else { return Ok(()) };
+    match descending {
+        false => take_entries(rows, max, out),
+        true => take_entries(rows.rev(), max, out),
     }
-    let mut rows = table.range::<&[u8]>(bounds)?;
-    for _ in 0..max {
-        let row = if descending { rows.next_back() } else { rows.next() };
-        let Some(row) = row else { break };
+}
+
+/// The entries within `range`, if there can be any.
+fn entries_in<'t>(
+    table: &'t impl ReadableTable<&'static [u8], u64>,
+    range: &KeyRange,
+) -> Result<Option<Range<'t, &'static [u8], u64>>> {
+    let bounds = (range.lower.as_ref().map(Vec::as_slice), range.upper.as_ref().map(Vec::as_slice));
+    if is_empty(&bounds) {
+        return Ok(None);
+    }
+    Ok(Some(table.range::<&[u8]>(bounds)?))
+}
+
+/// Copies up to `max` of the entries.
+fn take_entries<'a>(
+    rows: impl Iterator<Item = redb::Result<EntryRow<'a>>>,
+    max: usize,
+    out: &mut Vec<(Vec<u8>, Entry)>,
+) -> Result<()> {
+    for row in rows.take(max) {
         let (key, entry) = row?;
         out.push((key.value().to_vec(), Entry::unpack(entry.value())));
     }
     Ok(())
 }
 
-/// One loop for each use, as [`show_rows`].
+/// As [`show_rows`].
 #[inline]
 fn show_entries<'a>(
     rows: impl Iterator<Item = redb::Result<EntryRow<'a>>>,
@@ -193,10 +224,6 @@ fn show_entries<'a>(
         }
     }
     Ok(true)
-}
-
-fn bounds(range: &KeyRange) -> (Bound<&[u8]>, Bound<&[u8]>) {
-    (range.lower.as_ref().map(Vec::as_slice), range.upper.as_ref().map(Vec::as_slice))
 }
 
 /// Whether nothing can lie between the bounds; the storage may not be asked then.
@@ -222,7 +249,12 @@ fn not_bson(error: &bson::error::Error) -> StoreError {
     StoreError::damaged(format_args!("a record is not BSON ({error})"))
 }
 
-type Row<'a> = (AccessGuard<'a, u64>, AccessGuard<'a, &'static [u8]>);
+/// Documents, however their table is read.
+trait Bytes: for<'v> Value<SelfType<'v> = &'v [u8]> + 'static {}
+
+impl<V: for<'v> Value<SelfType<'v> = &'v [u8]> + 'static> Bytes for V {}
+
+type Row<'a, V> = (AccessGuard<'a, u64>, AccessGuard<'a, V>);
 type EntryRow<'a> = (AccessGuard<'a, &'static [u8]>, AccessGuard<'a, u64>);
 pub(crate) type RecordTable = ReadOnlyTable<u64, &'static [u8]>;
 pub(crate) type IndexTable = ReadOnlyTable<&'static [u8], u64>;
@@ -230,27 +262,47 @@ pub(crate) type IndexTable = ReadOnlyTable<&'static [u8], u64>;
 /// The committed tables at one moment. Opened tables are kept, as opening costs a look-up.
 pub(crate) struct Tables {
     transaction: ReadTransaction,
-    records: Mutex<HashMap<u64, Arc<RecordTable>>>,
-    indexes: Mutex<HashMap<u64, Arc<IndexTable>>>,
+    records: Opened<RecordTable>,
+    indexes: Opened<IndexTable>,
+    forward_records: Opened<ReadOnlyTable<u64, Forward<&'static [u8]>>>,
 }
+
+/// Tables by the ids of what is in them.
+type Opened<T> = Mutex<HashMap<u64, Arc<T>>>;
 
 impl Tables {
     pub(crate) fn new(transaction: ReadTransaction) -> Self {
-        Self { transaction, records: Mutex::default(), indexes: Mutex::default() }
+        Self {
+            transaction,
+            records: Mutex::default(),
+            indexes: Mutex::default(),
+            forward_records: Mutex::default(),
+        }
     }
 
     pub(crate) fn records(&self, collection: u64) -> Result<Arc<RecordTable>> {
-        kept(&self.records, collection, || {
-            let name = records_name(collection);
-            self.transaction.open_table(records_table(&name)).map_err(missing)
-        })
+        self.kept(&self.records, collection, &records_name(collection))
     }
 
     pub(crate) fn index(&self, index: u64) -> Result<Arc<IndexTable>> {
-        kept(&self.indexes, index, || {
-            let name = index_name(index);
-            self.transaction.open_table(index_table(&name)).map_err(missing)
-        })
+        self.kept(&self.indexes, index, &index_name(index))
+    }
+
+    /// The table of an id among those that are open; it is opened if it is not.
+    fn kept<K: redb::Key + 'static, V: Value + 'static>(
+        &self,
+        opened: &Opened<ReadOnlyTable<K, V>>,
+        id: u64,
+        name: &str,
+    ) -> Result<Arc<ReadOnlyTable<K, V>>> {
+        let mut opened = opened.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(table) = opened.get(&id) {
+            return Ok(Arc::clone(table));
+        }
+        let table = self.transaction.open_table(TableDefinition::new(name)).map_err(missing)?;
+        let table = Arc::new(table);
+        opened.insert(id, Arc::clone(&table));
+        Ok(table)
     }
 
     /// Looks at up to `max` sessions after `after`, and adds those to `out` that wrote for the last
@@ -292,21 +344,6 @@ impl Tables {
     }
 }
 
-/// The table of an id among those that are open; it is opened if it is not.
-fn kept<T>(
-    opened: &Mutex<HashMap<u64, Arc<T>>>,
-    id: u64,
-    open: impl FnOnce() -> Result<T>,
-) -> Result<Arc<T>> {
-    let mut opened = opened.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(table) = opened.get(&id) {
-        return Ok(Arc::clone(table));
-    }
-    let table = Arc::new(open()?);
-    opened.insert(id, Arc::clone(&table));
-    Ok(table)
-}
-
 /// The catalog names a table that is not there.
 pub(crate) fn missing(error: TableError) -> StoreError {
     match error {
@@ -320,13 +357,14 @@ pub(crate) fn missing(error: TableError) -> StoreError {
 /// One collection as it was committed last.
 pub(crate) struct CommittedView {
     snapshot: Arc<Snapshot>,
+    collection: u64,
     records: Arc<RecordTable>,
 }
 
 impl CommittedView {
     pub(crate) fn new(snapshot: Arc<Snapshot>, collection: u64) -> Result<Self> {
         let records = snapshot.tables().records(collection)?;
-        Ok(Self { snapshot, records })
+        Ok(Self { snapshot, collection, records })
     }
 
     /// Shows the records after `after` in the given direction, as they lie in the storage, until
@@ -337,7 +375,13 @@ impl CommittedView {
         descending: bool,
         see: impl FnMut(u64, &RawDocument) -> Result<bool>,
     ) -> Result<bool> {
-        visit_records(&*self.records, after, descending, see)
+        if descending {
+            return show_rows(rows_before(&*self.records, after)?.rev(), see);
+        }
+        let tables = self.snapshot.tables();
+        let name = records_name(self.collection);
+        let table = tables.kept(&tables.forward_records, self.collection, &name)?;
+        show_rows(rows_after(&*table, after)?, see)
     }
 
     /// Shows the entries of an index within `range` in the given direction, as they lie in the
@@ -349,14 +393,11 @@ impl CommittedView {
         descending: bool,
         see: impl FnMut(&[u8], Entry) -> Result<bool>,
     ) -> Result<bool> {
-        let bounds = bounds(range);
-        if is_empty(&bounds) {
-            return Ok(true);
-        }
-        let rows = self.snapshot.tables().index(index)?.range::<&[u8]>(bounds)?;
-        match descending {
-            false => show_entries(rows, see),
-            true => show_entries(rows.rev(), see),
+        let table = self.snapshot.tables().index(index)?;
+        match entries_in(&*table, range)? {
+            None => Ok(true),
+            Some(rows) if descending => show_entries(rows.rev(), see),
+            Some(rows) => show_entries(rows, see),
         }
     }
 
