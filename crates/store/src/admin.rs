@@ -7,6 +7,7 @@ mod expire;
 mod indexes;
 mod list;
 mod modify;
+mod renew;
 mod stats;
 
 pub use check::CheckReport;

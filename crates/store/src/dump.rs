@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use bson::raw::{RawDocument, RawDocumentBuf, cstr};
 use bson::{Bson, Document, rawdoc};
 
+use crate::collation::with_known_locale;
 use crate::document::DOCUMENT_MAX_BYTES;
 use crate::environment::Interrupt;
 use crate::error::StoreError;
@@ -272,17 +273,22 @@ fn read_metadata(path: &Path) -> Result<Metadata, CopyError> {
     };
     let mut metadata = Metadata::default();
     if let Some(Bson::Document(options)) = document.get("options") {
-        metadata.options = to_raw(options).map_err(invalid)?;
+        metadata.options = known(options).map_err(invalid)?;
     }
     if let Some(Bson::Array(indexes)) = document.get("indexes") {
         for index in indexes {
             let Bson::Document(index) = index else { continue };
             if !index.get_str("name").is_ok_and(|name| name == "_id_") {
-                metadata.indexes.push(to_raw(index).map_err(invalid)?);
+                metadata.indexes.push(known(index).map_err(invalid)?);
             }
         }
     }
     Ok(metadata)
+}
+
+/// Options or an index as this version knows them.
+fn known(owner: &Document) -> Result<RawDocumentBuf, String> {
+    with_known_locale(&to_raw(owner)?).map_err(|error| error.to_string())
 }
 
 /// The next document of a file, or nothing at its end.

@@ -162,7 +162,8 @@ fn encode_body(
         RawBsonRef::JavaScriptCode(code) => encode_bytes(code.as_bytes(), out),
         RawBsonRef::JavaScriptCodeWithScope(code) => {
             encode_bytes(code.code.as_bytes(), out);
-            encode_document(code.scope, collation, out)?;
+            // As in comparing, a collation does not reach into code.
+            encode_document(code.scope, None, out)?;
         }
     }
     Ok(())

@@ -22,9 +22,10 @@ use self::ahead::FilledAhead;
 
 mod ahead;
 
-/// The format that this version writes. It reads the one before as well, and makes this one of it:
-/// in format 1, the value of an index entry was a record id and nothing else.
-pub const FORMAT_VERSION: u64 = 2;
+/// The format that this version writes. It reads those before as well, and makes this one of them:
+/// in format 1, the value of an index entry was a record id and nothing else; up to format 2, the
+/// catalog did not say how an index with a collation orders its strings.
+pub const FORMAT_VERSION: u64 = 3;
 
 /// The oldest format that this version reads.
 const FORMAT_OLDEST: u64 = 1;

@@ -124,7 +124,9 @@ impl Store {
             database: Mutex::new(Some(opened)),
             medium,
         }));
-        store.remove_unfinished().map_err(|error| store.0.medium.damaged(error.message()))?;
+        let damaged = |error: StoreError| store.0.medium.damaged(error.message());
+        store.renew_collated_indexes().map_err(damaged)?;
+        store.remove_unfinished().map_err(damaged)?;
         Ok(store)
     }
 

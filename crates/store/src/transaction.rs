@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bson::oid::ObjectId;
+use fieldveil_query::collation::ORDER_VERSION;
 use fieldveil_query::pipeline::Pipeline;
 use redb::{ReadableTable, WriteTransaction};
 
@@ -212,7 +213,7 @@ impl<'t> Transaction<'t> {
         self.all_or_nothing(|this| {
             this.redb.open_table(index_table(&index_name(id)))?;
             let multikey = vec![false; spec.fields.len()];
-            Ok(Index { id, spec, multikey })
+            Ok(Index { id, spec, multikey, order: ORDER_VERSION })
         })
     }
 

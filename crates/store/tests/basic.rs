@@ -5,8 +5,8 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 
 use bson::{RawBson, RawDocumentBuf, rawdoc};
 use fieldveil_store::{
-    BulkOutcome, Code, CountOptions, FindOptions, IndexChoice, Interrupt, Lead, Namespace,
-    OpenError, Store, StoreError, StoreOptions, Take, WriteOptions, WriteStatement,
+    BulkOutcome, Code, CountOptions, FORMAT_VERSION, FindOptions, IndexChoice, Interrupt, Lead,
+    Namespace, OpenError, Store, StoreError, StoreOptions, Take, WriteOptions, WriteStatement,
 };
 
 fn people() -> Namespace {
@@ -93,7 +93,8 @@ fn damage_and_newer_formats_are_refused() {
     std::fs::write(&data, &sound).unwrap();
     let marker = path.join("fieldveil.toml");
     let text = std::fs::read_to_string(&marker).unwrap();
-    std::fs::write(&marker, text.replace("format = 2", "format = 99")).unwrap();
+    std::fs::write(&marker, text.replace(&format!("format = {FORMAT_VERSION}"), "format = 99"))
+        .unwrap();
     let error = Store::open(&path, StoreOptions::default()).unwrap_err();
     assert!(matches!(error, OpenError::NewerFormat { found: 99, .. }), "{error}");
     std::fs::write(&marker, text).unwrap();

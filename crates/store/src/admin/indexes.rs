@@ -13,7 +13,7 @@ use crate::namespace::Namespace;
 use crate::render::render;
 use crate::store::Store;
 use crate::tables::View;
-use crate::transaction::Transaction;
+use crate::transaction::{CollectionWriter, Transaction};
 use crate::write::writable;
 
 /// The most indexes of one collection (MongoDB's limit).
@@ -179,20 +179,7 @@ fn add_index(
     data.indexes.push(Arc::new(index));
     let collection = Collection { kind: Kind::Data(data), ..(**collection).clone() };
     let collection = Arc::new(collection);
-    transaction.with_collection(&collection, |_, writer| {
-        let mut position = None;
-        let mut chunk = Vec::new();
-        loop {
-            interrupt.check()?;
-            chunk.clear();
-            writer.records(position, false, BUILD_CHUNK, &mut chunk)?;
-            let Some((last, _)) = chunk.last() else { return Ok(()) };
-            position = Some(*last);
-            for (record, document) in &chunk {
-                writer.index_existing(*record, document)?;
-            }
-        }
-    })?;
+    transaction.with_collection(&collection, |_, writer| index_all(writer, interrupt))?;
     // Closing may have noted arrays; take the collection as it is now.
     let noted = transaction.catalog().get(&collection.namespace).cloned();
     let with_index = noted.filter(|noted| {
@@ -200,6 +187,22 @@ fn add_index(
             == collection.data().map(|data| data.indexes.len())
     });
     Ok(Some((*with_index.unwrap_or(collection)).clone()))
+}
+
+/// Adds the entries of all documents to the last index.
+pub(super) fn index_all(writer: &mut CollectionWriter<'_>, interrupt: &Interrupt) -> Result<()> {
+    let mut position = None;
+    let mut chunk = Vec::new();
+    loop {
+        interrupt.check()?;
+        chunk.clear();
+        writer.records(position, false, BUILD_CHUNK, &mut chunk)?;
+        let Some((last, _)) = chunk.last() else { return Ok(()) };
+        position = Some(*last);
+        for (record, document) in &chunk {
+            writer.index_existing(*record, document)?;
+        }
+    }
 }
 
 /// Whether the index is there already.

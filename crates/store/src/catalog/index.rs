@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bson::raw::{RawBsonRef, RawDocument, RawDocumentBuf, cstr};
-use fieldveil_query::collation::Collation;
+use fieldveil_query::collation::{Collation, ORDER_VERSION};
 
 use super::whole_number;
 use crate::code::Code;
@@ -26,6 +26,15 @@ pub(crate) struct Index {
     pub(crate) spec: IndexSpec,
     /// For each field, whether some document had an array on its path.
     pub(crate) multikey: Vec<bool>,
+    /// The version of the order of its strings, if it has a collation.
+    pub(crate) order: i64,
+}
+
+impl Index {
+    /// Whether its keys are ordered otherwise than this version orders them.
+    pub(crate) fn is_outdated(&self) -> bool {
+        self.spec.collation.is_some() && self.order != ORDER_VERSION
+    }
 }
 
 /// What an index is to be.

@@ -2,14 +2,18 @@
 //!
 //! ```text
 //! { uuid: Binary, options: {..},
-//!   id: i64, indexes: [ { id: i64, spec: {..}, multikey: [bool, ..] }, .. ] }   collections
+//!   id: i64, indexes: [ { id: i64, spec: {..}, multikey: [bool, ..], order: i64 }, .. ] }   collections
 //! { uuid: Binary, options: { viewOn: "..", pipeline: [..] } }                   views
 //! ```
+//!
+//! `order` is there if the index has a collation, and not in files of format 2 or before.
 
 use std::sync::Arc;
 
-use bson::raw::{RawArrayBuf, RawDocument, RawDocumentBuf};
+use bson::raw::{RawArrayBuf, RawDocument, RawDocumentBuf, cstr};
 use bson::rawdoc;
+
+use crate::collation::with_known_locale;
 
 use super::{Collection, Data, Index, IndexSpec, Kind, ViewDefinition};
 use crate::error::{Result, StoreError};
@@ -23,9 +27,9 @@ pub(crate) fn to_row(collection: &Collection) -> RawDocumentBuf {
         "options": collection.options.clone(),
     };
     if let Kind::Data(data) = &collection.kind {
-        row.append(bson::raw::cstr!("id"), id_to_bson(data.id));
+        row.append(cstr!("id"), id_to_bson(data.id));
         let indexes: RawArrayBuf = data.indexes.iter().map(|index| index_to_bson(index)).collect();
-        row.append(bson::raw::cstr!("indexes"), indexes);
+        row.append(cstr!("indexes"), indexes);
     }
     row
 }
@@ -38,7 +42,7 @@ pub(crate) fn from_row(namespace: &str, bytes: &[u8]) -> Result<Collection> {
 
 fn read(namespace: &str, bytes: &[u8]) -> Result<Collection> {
     let row = RawDocument::from_bytes(bytes)?;
-    let options = row.get_document("options").map_err(invalid)?.to_owned();
+    let options = with_known_locale(row.get_document("options").map_err(invalid)?)?;
     let uuid = match row.get("uuid")? {
         Some(bson::RawBsonRef::Binary(binary)) => binary.to_binary().to_uuid()?,
         _ => return Err(StoreError::damaged("no uuid")),
@@ -76,21 +80,27 @@ impl ViewDefinition {
 
 fn index_to_bson(index: &Index) -> RawDocumentBuf {
     let multikey: RawArrayBuf = index.multikey.iter().copied().collect();
-    rawdoc! {
+    let mut row = rawdoc! {
         "id": id_to_bson(index.id),
         "spec": index.spec.document.clone(),
         "multikey": multikey,
+    };
+    if index.spec.collation.is_some() {
+        row.append(cstr!("order"), index.order);
     }
+    row
 }
 
 fn index_from_bson(index: &RawDocument) -> Result<Index> {
-    let spec = IndexSpec::parse(index.get_document("spec").map_err(invalid)?)?;
+    let spec = with_known_locale(index.get_document("spec").map_err(invalid)?)?;
+    let spec = IndexSpec::parse(&spec)?;
     let mut multikey = Vec::new();
     for flag in index.get_array("multikey").map_err(invalid)? {
         multikey.push(flag?.as_bool().unwrap_or(true));
     }
     multikey.resize(spec.fields.len(), true);
-    Ok(Index { id: id_from_bson(index)?, spec, multikey })
+    let order = index.get_i64("order").unwrap_or(0);
+    Ok(Index { id: id_from_bson(index)?, spec, multikey, order })
 }
 
 /// Ids count up from one and do not reach the sign bit.

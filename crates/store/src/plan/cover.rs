@@ -159,7 +159,7 @@ mod tests {
     fn index(key: bson::RawDocumentBuf) -> Index {
         let spec = IndexSpec::parse(&rawdoc! {"key": key, "name": "x"}).unwrap();
         let multikey = vec![false; spec.fields.len()];
-        Index { id: 1, spec, multikey }
+        Index { id: 1, spec, multikey, order: 0 }
     }
 
     fn cover(index: &Index, needed: &[&str]) -> Option<Cover> {
