@@ -13,6 +13,7 @@ use bson::Decimal128;
 use ethnum::U256;
 
 mod arithmetic;
+mod power;
 mod text;
 
 /// A decoded `Decimal128`.

@@ -23,15 +23,21 @@ pub(super) fn find(operator: &str) -> Option<PositionalFunction> {
             |arguments, _| unary("$ceil", arguments, |n| Ok(whole(n, f64::ceil, Decimal::ceil)))
         }
         "$divide" => divide,
-        "$exp" => |arguments, _| unary("$exp", arguments, |n| double("$exp", n, f64::exp)),
+        "$exp" => |arguments, _| {
+            unary("$exp", arguments, |n| Ok(whole(promoted(n), f64::exp, Decimal::exp)))
+        },
         "$floor" => {
             |arguments, _| unary("$floor", arguments, |n| Ok(whole(n, f64::floor, Decimal::floor)))
         }
-        "$ln" => |arguments, _| unary("$ln", arguments, |n| logarithm("$ln", 28766, n, f64::ln)),
+        "$ln" => |arguments, _| {
+            unary("$ln", arguments, |n| logarithm("$ln", 28766, n, f64::ln, Decimal::ln))
+        },
         "$log" => log,
-        "$log10" => {
-            |arguments, _| unary("$log10", arguments, |n| logarithm("$log10", 28761, n, f64::log10))
-        }
+        "$log10" => |arguments, _| {
+            unary("$log10", arguments, |n| {
+                logarithm("$log10", 28761, n, f64::log10, Decimal::log10)
+            })
+        },
         "$mod" => modulo,
         "$multiply" => multiply,
         "$pow" => pow,
@@ -111,15 +117,39 @@ fn logarithm(
     operator: &str,
     code: i32,
     value: Number,
-    apply: fn(f64) -> f64,
+    doubles: fn(f64) -> f64,
+    decimals: fn(Decimal) -> Decimal,
 ) -> Result<Number, QueryError> {
-    if value.to_f64() <= 0.0 {
+    if !is_above_zero(value) {
         return Err(QueryError::new(
             code,
             format!("{operator}'s argument must be a positive number"),
         ));
     }
-    double(operator, value, apply)
+    Ok(whole(promoted(value), doubles, decimals))
+}
+
+/// Whether a logarithm may be asked for; NaN has one, which is NaN.
+fn is_above_zero(value: Number) -> bool {
+    match value {
+        Number::Decimal(value) => !value.is_negative() && !value.is_zero(),
+        other => other.to_f64() > 0.0 || other.to_f64().is_nan(),
+    }
+}
+
+fn is_one(value: Number) -> bool {
+    match value {
+        Number::Decimal(value) => value.compare(Decimal::from(1)).is_eq(),
+        other => other.to_f64() == 1.0,
+    }
+}
+
+/// An integer as a double.
+fn promoted(value: Number) -> Number {
+    match value {
+        Number::Decimal(_) => value,
+        other => Number::Double(other.to_f64()),
+    }
 }
 
 fn add(arguments: &[Value], _: &Scope<'_>) -> Result<Value, QueryError> {
@@ -304,17 +334,16 @@ fn log(arguments: &[Value], _: &Scope<'_>) -> Result<Value, QueryError> {
     else {
         return null();
     };
-    if is_decimal(value, base) {
-        return Err(QueryError::not_supported("$log of a decimal"));
-    }
-    let (value, base) = (value.to_f64(), base.to_f64());
-    if value <= 0.0 {
+    if !is_above_zero(value) {
         return Err(QueryError::new(28758, "$log's argument must be a positive number"));
     }
-    if base <= 0.0 || base == 1.0 {
+    if !is_above_zero(base) || is_one(base) {
         return Err(QueryError::new(28759, "$log's base must be a positive number not equal to 1"));
     }
-    Ok(Some(RawBson::Double(value.ln() / base.ln())))
+    if is_decimal(value, base) {
+        return Ok(Some(Number::Decimal(value.to_decimal().log(base.to_decimal())).to_bson()));
+    }
+    Ok(Some(RawBson::Double(value.to_f64().ln() / base.to_f64().ln())))
 }
 
 fn pow(arguments: &[Value], _: &Scope<'_>) -> Result<Value, QueryError> {
@@ -331,7 +360,8 @@ fn pow(arguments: &[Value], _: &Scope<'_>) -> Result<Value, QueryError> {
         return Err(QueryError::new(28764, "$pow cannot take a base of 0 and a negative exponent"));
     }
     if is_decimal(base, exponent) {
-        return Err(QueryError::not_supported("$pow of a decimal"));
+        let power = base.to_decimal().power(exponent.to_decimal());
+        return Ok(Some(Number::Decimal(power).to_bson()));
     }
     if matches!(base, Number::Double(_)) || matches!(exponent, Number::Double(_)) {
         return Ok(Some(RawBson::Double(base.to_f64().powf(exponent.to_f64()))));

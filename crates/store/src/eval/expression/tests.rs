@@ -405,3 +405,34 @@ fn no_match_is_found_behind_the_text() {
     );
     check_errors(&rawdoc! {}, vec![(rawbson!({ "$zip": { "inputs": [] } }), 34465)]);
 }
+
+#[test]
+fn powers_of_decimals_are_decimals() {
+    let decimal = |text: &str| RawBson::Decimal128(text.parse().unwrap());
+    check(
+        &rawdoc! {},
+        vec![
+            (rawbson!({ "$pow": [decimal("1.05"), 2] }), decimal("1.1025")),
+            (rawbson!({ "$pow": [2, decimal("3")] }), decimal("8")),
+            (
+                rawbson!({ "$pow": [decimal("2"), 0.5] }),
+                decimal("1.414213562373095048801688724209698"),
+            ),
+            (rawbson!({ "$exp": decimal("1") }), decimal("2.718281828459045235360287471352662")),
+            (rawbson!({ "$ln": decimal("10") }), decimal("2.302585092994045684017991454684364")),
+            (rawbson!({ "$log10": decimal("1E+6000") }), decimal("6000")),
+            (rawbson!({ "$log": [decimal("100"), 10] }), decimal("2")),
+        ],
+    );
+    check_errors(
+        &rawdoc! {},
+        vec![
+            (rawbson!({ "$ln": decimal("0") }), 28766),
+            (rawbson!({ "$log10": decimal("-1E-6000") }), 28761),
+            (rawbson!({ "$log": [decimal("-1"), 10] }), 28758),
+            (rawbson!({ "$log": [2, decimal("1.0")] }), 28759),
+            (rawbson!({ "$pow": [decimal("0"), -1] }), 28764),
+            (rawbson!({ "$sin": decimal("0") }), 238),
+        ],
+    );
+}
