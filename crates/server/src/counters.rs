@@ -15,6 +15,10 @@ pub(crate) struct Counters {
     delete: AtomicI64,
     get_more: AtomicI64,
     command: AtomicI64,
+    failed: AtomicI64,
+    messages: AtomicI64,
+    bytes_in: AtomicI64,
+    bytes_out: AtomicI64,
 }
 
 impl Counters {
@@ -38,6 +42,41 @@ impl Counters {
             _ => &self.command,
         };
         counter.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts a command that was answered with an error.
+    pub(crate) fn failed(&self) {
+        self.failed.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts a message that came and its bytes on the wire.
+    pub(crate) fn received(&self, bytes: usize) {
+        self.messages.fetch_add(1, Ordering::Relaxed);
+        self.bytes_in.fetch_add(i64::try_from(bytes).unwrap_or(0), Ordering::Relaxed);
+    }
+
+    /// Counts the bytes of an answer.
+    pub(crate) fn sent(&self, bytes: usize) {
+        self.bytes_out.fetch_add(i64::try_from(bytes).unwrap_or(0), Ordering::Relaxed);
+    }
+
+    /// The section `asserts`.
+    pub(crate) fn asserts(&self) -> RawDocumentBuf {
+        let user = self.failed.load(Ordering::Relaxed);
+        rawdoc! {
+            "regular": 0, "warning": 0, "msg": 0, "user": user, "tripwire": 0, "rollovers": 0,
+        }
+    }
+
+    /// The section `network`. All bytes are counted as they go over the wire, compressed or not.
+    pub(crate) fn network(&self) -> RawDocumentBuf {
+        let bytes_in = self.bytes_in.load(Ordering::Relaxed);
+        let bytes_out = self.bytes_out.load(Ordering::Relaxed);
+        rawdoc! {
+            "bytesIn": bytes_in, "bytesOut": bytes_out,
+            "physicalBytesIn": bytes_in, "physicalBytesOut": bytes_out,
+            "numRequests": self.messages.load(Ordering::Relaxed),
+        }
     }
 
     /// The section `connections`.

@@ -51,7 +51,15 @@ impl Service for Shared {
         self.counters.disconnected();
     }
 
-    fn sent(&self, reply: RawDocumentBuf) {
+    fn received(&self, wire_bytes: usize) {
+        self.counters.received(wire_bytes);
+    }
+
+    fn sent(&self, wire_bytes: usize) {
+        self.counters.sent(wire_bytes);
+    }
+
+    fn recycle(&self, reply: RawDocumentBuf) {
         self.cursors.recycle(reply.into_bytes());
     }
 
@@ -65,6 +73,7 @@ async fn answer(shared: &Arc<Shared>, peer: &Arc<Peer>, request: Request) -> Ans
     let begun = Instant::now();
     let Some(command) = table::find(&request.name) else {
         let result = Err(unknown(&request));
+        shared.counters.failed();
         return finish(shared, request, result, None, begun);
     };
     let fault = fault(shared, peer, command, &request);
@@ -112,6 +121,9 @@ fn account(
     result: &CommandResult,
     begun: Instant,
 ) {
+    if result.is_err() {
+        shared.counters.failed();
+    }
     let elapsed = begun.elapsed();
     shared.usage.add(command, request, u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX));
     if shared.profiler.is_on() && command.name != "profile" {

@@ -63,6 +63,18 @@ impl Operations {
         peers.into_iter().map(running).collect()
     }
 
+    /// How many operations run, how many of them read data, and how many write it.
+    pub(crate) fn count(&self) -> Running {
+        let mut running = Running::default();
+        for (_, operation) in self.list() {
+            let Some(operation) = operation else { continue };
+            running.total += 1;
+            running.readers += i64::from(operation.is_read());
+            running.writers += i64::from(operation.command.access == Access::Write);
+        }
+        running
+    }
+
     /// The connection that runs an operation.
     pub(crate) fn find(&self, id: i32) -> Option<Arc<Peer>> {
         let is_it = |operation: &Operation| operation.id == id;
@@ -95,6 +107,14 @@ impl Operations {
     fn peers(&self) -> MutexGuard<'_, BTreeMap<i32, Arc<Peer>>> {
         self.peers.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Numbers of operations.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Running {
+    pub(crate) total: i64,
+    pub(crate) readers: i64,
+    pub(crate) writers: i64,
 }
 
 /// A command that runs.

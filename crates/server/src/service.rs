@@ -53,8 +53,14 @@ pub(crate) trait Service: Send + Sync + 'static {
 
     fn disconnected(&self, peer: &Self::Peer);
 
-    /// A reply was sent; its bytes may be of use for others.
-    fn sent(&self, _reply: RawDocumentBuf) {}
+    /// A message came, with so many bytes on the wire.
+    fn received(&self, _wire_bytes: usize) {}
+
+    /// An answer went, with so many bytes on the wire.
+    fn sent(&self, _wire_bytes: usize) {}
+
+    /// What is left of a reply that was sent; its bytes may be of use for others.
+    fn recycle(&self, _reply: RawDocumentBuf) {}
 
     /// Makes what still runs end soon, with an error.
     fn interrupt(&self);
@@ -259,6 +265,7 @@ impl<S: Service> Conversation<S> {
                     continue;
                 }
             };
+            self.service.received(received.wire_len);
             let reply_expected = reply_expected(&received.message);
             let asked = Asked {
                 request_id: received.message.request_id,
@@ -358,9 +365,9 @@ impl<S: Service> Conversation<S> {
             Operation::Msg(message)
         };
         let message = Message { request_id, response_to: asked.request_id, operation };
-        self.connection.write(&message, asked.compressor).await?;
+        self.service.sent(self.connection.write(&message, asked.compressor).await?);
         if let Operation::Msg(message) = message.operation {
-            self.service.sent(message.body);
+            self.service.recycle(message.body);
         }
         Ok(request_id)
     }

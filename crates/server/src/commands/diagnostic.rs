@@ -7,7 +7,9 @@ use crate::{
     call::Call,
     codes,
     error::{CommandError, CommandResult},
+    operations::Running,
     reply::append_named,
+    shared::Shared,
     table::{self, Access, Command, Scope},
 };
 
@@ -176,7 +178,20 @@ fn server_status(call: &Call<'_>) -> CommandResult {
         },
     );
     reply.append(cstr!("mem"), rawdoc! { "bits": 64, "supported": false });
+    reply.append(cstr!("network"), shared.counters.network());
+    reply.append(cstr!("asserts"), shared.counters.asserts());
+    reply.append(cstr!("globalLock"), global_lock(shared));
     Ok(reply)
+}
+
+/// There is no such lock, so nobody waits for it; monitors ask here who is at work.
+fn global_lock(shared: &Shared) -> RawDocumentBuf {
+    let Running { total, readers, writers } = shared.operations.count();
+    rawdoc! {
+        "totalTime": i64::try_from(shared.started.elapsed().as_micros()).unwrap_or(i64::MAX),
+        "currentQueue": { "total": 0, "readers": 0, "writers": 0 },
+        "activeClients": { "total": total, "readers": readers, "writers": writers },
+    }
 }
 
 /// Every command that this server answers: those for tests only if it was started with them.

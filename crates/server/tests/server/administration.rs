@@ -327,3 +327,29 @@ async fn a_hashed_index_answers_equality() {
     let checked = client.ok(rawdoc! { "validate": "c", "$db": "d" }).await;
     assert!(checked.get_bool("valid").unwrap());
 }
+
+/// What programs that watch a server read.
+#[tokio::test]
+async fn the_status_counts_messages_bytes_and_errors() {
+    let (_server, mut client) = start().await;
+    let ask = rawdoc! { "serverStatus": 1, "$db": "admin" };
+    let before = client.ok(ask.clone()).await;
+    let unknown = rawdoc! { "noSuchCommand": 1, "$db": "test" };
+    assert_eq!(client.code(unknown).await, 59);
+    let refused = rawdoc! { "find": "people", "skip": -1, "$db": "test" };
+    client.code(refused).await;
+    let after = client.ok(ask).await;
+    let grown = |section: &str, name: &str| {
+        let read =
+            |status: &RawDocumentBuf| status.get_document(section).unwrap().get_i64(name).unwrap();
+        read(&after) - read(&before)
+    };
+    assert_eq!(grown("asserts", "user"), 2);
+    assert_eq!(grown("network", "numRequests"), 3);
+    assert!(grown("network", "bytesIn") > 3 * 16);
+    // The first status itself is among them.
+    let sent = i64::try_from(before.as_bytes().len()).unwrap();
+    assert!(grown("network", "bytesOut") > sent);
+    let active = after.get_document("globalLock").unwrap().get_document("activeClients").unwrap();
+    assert_eq!(active.get_i64("total").unwrap(), 1);
+}
