@@ -81,7 +81,7 @@ async fn until_so_many_are_shown(
             sleep(Duration::from_millis(5)).await;
         }
     };
-    timeout(LONG, shown).await.expect("it runs")
+    timeout(LONG, shown).await.unwrap()
 }
 
 #[tokio::test]
