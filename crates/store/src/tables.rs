@@ -281,11 +281,11 @@ impl Tables {
     }
 
     pub(crate) fn records(&self, collection: u64) -> Result<Arc<RecordTable>> {
-        self.kept(&self.records, collection, &records_name(collection))
+        self.kept(&self.records, collection, records_name)
     }
 
     pub(crate) fn index(&self, index: u64) -> Result<Arc<IndexTable>> {
-        self.kept(&self.indexes, index, &index_name(index))
+        self.kept(&self.indexes, index, index_name)
     }
 
     /// The table of an id among those that are open; it is opened if it is not.
@@ -293,13 +293,14 @@ impl Tables {
         &self,
         opened: &Opened<ReadOnlyTable<K, V>>,
         id: u64,
-        name: &str,
+        name: fn(u64) -> String,
     ) -> Result<Arc<ReadOnlyTable<K, V>>> {
         let mut opened = opened.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(table) = opened.get(&id) {
             return Ok(Arc::clone(table));
         }
-        let table = self.transaction.open_table(TableDefinition::new(name)).map_err(missing)?;
+        let name = name(id);
+        let table = self.transaction.open_table(TableDefinition::new(&name)).map_err(missing)?;
         let table = Arc::new(table);
         opened.insert(id, Arc::clone(&table));
         Ok(table)
@@ -379,8 +380,7 @@ impl CommittedView {
             return show_rows(rows_before(&*self.records, after)?.rev(), see);
         }
         let tables = self.snapshot.tables();
-        let name = records_name(self.collection);
-        let table = tables.kept(&tables.forward_records, self.collection, &name)?;
+        let table = tables.kept(&tables.forward_records, self.collection, records_name)?;
         show_rows(rows_after(&*table, after)?, see)
     }
 
