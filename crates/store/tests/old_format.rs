@@ -8,7 +8,8 @@ use fieldveil_store::{
     FORMAT_VERSION, FindOptions, Interrupt, Namespace, Store, StoreOptions, UpdateStatement,
     WriteOptions,
 };
-use redb::{Database, ReadableTable, TableDefinition, TableHandle};
+
+mod older;
 
 fn things() -> Namespace {
     Namespace::new("app", "things").unwrap()
@@ -28,36 +29,18 @@ fn fill(path: &Path) {
 
 /// Turns the directory into one of format 1, whose index entries hold a record id only.
 fn turn_back(path: &Path) {
-    let database = Database::open(path.join("data.redb")).unwrap();
-    let writing = database.begin_write().unwrap();
-    let names: Vec<String> = writing
-        .list_tables()
-        .unwrap()
-        .map(|table| table.name().to_owned())
-        .filter(|name| name.strip_prefix('i').is_some_and(|id| id.parse::<u64>().is_ok()))
-        .collect();
-    assert_eq!(names.len(), 3);
-    for name in names {
-        let definition: TableDefinition<'_, &[u8], u64> = TableDefinition::new(&name);
-        let mut table = writing.open_table(definition).unwrap();
-        let rows: Vec<(Vec<u8>, u64)> = table
-            .iter()
-            .unwrap()
-            .map(|row| row.unwrap())
-            .map(|(key, value)| (key.value().to_vec(), value.value()))
-            .collect();
-        assert!(rows.iter().all(|(_, value)| value >> 48 != 0));
-        for (key, value) in rows {
-            table.insert(key.as_slice(), value & 0xFFFF_FFFF_FFFF).unwrap();
-        }
-    }
-    let meta: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
-    writing.open_table(meta).unwrap().insert("format version", 1).unwrap();
-    writing.commit().unwrap();
-    let marker = path.join("fieldveil.toml");
-    let text = std::fs::read_to_string(&marker).unwrap();
-    let text = text.replace(&format!("format = {FORMAT_VERSION}"), "format = 1");
-    std::fs::write(&marker, text).unwrap();
+    let indexes = older::turn_back(
+        path,
+        1,
+        |_| {},
+        |table, rows| {
+            assert!(rows.iter().all(|(_, value)| value >> 48 != 0));
+            for (key, value) in rows {
+                table.insert(key.as_slice(), value & 0xFFFF_FFFF_FFFF).unwrap();
+            }
+        },
+    );
+    assert_eq!(indexes, 3);
 }
 
 fn found(store: &Store, filter: RawDocumentBuf) -> Vec<RawDocumentBuf> {

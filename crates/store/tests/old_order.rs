@@ -9,9 +9,10 @@ use fieldveil_store::{
     ExplainTarget, FORMAT_VERSION, FindOptions, Interrupt, Namespace, Store, StoreOptions,
     Verbosity, WriteOptions,
 };
-use redb::{Database, ReadableTable, TableDefinition, TableHandle};
+use redb::{Database, ReadableTable, TableDefinition, TableHandle, WriteTransaction};
 
-const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
+mod older;
+
 const CATALOG: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("catalog");
 
 fn words() -> Namespace {
@@ -51,32 +52,15 @@ fn fill(path: &Path, values: &[&str]) {
 /// Turns a directory into what a version with another order would have left: keys of strings are
 /// something else, and `change` is what its catalog said.
 fn turn_back(path: &Path, format: u64, change: impl Fn(&mut Document)) {
-    let database = Database::open(path.join("data.redb")).unwrap();
-    let writing = database.begin_write().unwrap();
-    {
+    let change_catalog = |writing: &WriteTransaction| {
         let mut catalog = writing.open_table(CATALOG).unwrap();
         let row = catalog.get("app.words").unwrap().unwrap().value().to_vec();
         let mut row = Document::try_from(RawDocument::from_bytes(&row).unwrap()).unwrap();
         change(&mut row);
         let row = RawDocumentBuf::try_from(&row).unwrap();
         catalog.insert("app.words", row.as_bytes()).unwrap();
-        writing.open_table(META).unwrap().insert("format version", format).unwrap();
-    }
-    let names: Vec<String> = writing
-        .list_tables()
-        .unwrap()
-        .map(|table| table.name().to_owned())
-        .filter(|name| name.strip_prefix('i').is_some_and(|id| id.parse::<u64>().is_ok()))
-        .collect();
-    for name in names {
-        let definition: TableDefinition<'_, &[u8], u64> = TableDefinition::new(&name);
-        let mut table = writing.open_table(definition).unwrap();
-        let rows: Vec<(Vec<u8>, u64)> = table
-            .iter()
-            .unwrap()
-            .map(|row| row.unwrap())
-            .map(|(key, value)| (key.value().to_vec(), value.value()))
-            .collect();
+    };
+    older::turn_back(path, format, change_catalog, |table, rows| {
         // Only strings, which may lie below an inverted type byte.
         for (mut key, value) in
             rows.into_iter().filter(|(key, _)| matches!(key[0], 0x19 | 0xE6) && key.len() > 4)
@@ -85,12 +69,7 @@ fn turn_back(path: &Path, format: u64, change: impl Fn(&mut Document)) {
             key[1] ^= 0x40;
             table.insert(key.as_slice(), value).unwrap();
         }
-    }
-    writing.commit().unwrap();
-    let marker = path.join("fieldveil.toml");
-    let text = std::fs::read_to_string(&marker).unwrap();
-    let text = text.replace(&format!("format = {FORMAT_VERSION}"), &format!("format = {format}"));
-    std::fs::write(&marker, text).unwrap();
+    });
 }
 
 fn each_index(row: &mut Document, change: impl Fn(&mut Document)) {
